@@ -1,0 +1,119 @@
+// Runs a TypeScript file on the project's own Node, installing what is missing first.
+// Works on Node 20 and later, with nothing but npm: node infra/run.mjs <file.ts> [arguments]
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const PNPM = 'pnpm@12.21.0'
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const windows = process.platform === 'win32'
+const node = join(root, 'node_modules', 'node', 'bin', windows ? 'node.exe' : 'node')
+const stamp = join(root, 'node_modules', '.klatsch-installed')
+const lock = join(root, 'node_modules', '.klatsch-installing')
+
+function fail(message) {
+  console.error(`klatsch: ${message}`)
+  process.exit(1)
+}
+
+function read(path) {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** What the installed packages and the generated code were made from. */
+function inputs() {
+  const hash = createHash('sha256')
+  for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'services/chat/prisma/schema.prisma']) {
+    hash.update(read(join(root, file))).update('\0')
+  }
+  return hash.digest('hex')
+}
+
+function step(what, command, args, env = {}) {
+  const shown = process.stdout.isTTY ? 'inherit' : 'pipe'
+  const done = spawnSync(command, args, {
+    cwd: root,
+    env: { ...process.env, CI: 'true', ...env },
+    stdio: ['ignore', shown, shown],
+    encoding: 'utf8',
+    shell: windows,
+    timeout: 15 * 60_000,
+  })
+  if (done.status === 0) return
+  const output = `${done.stdout ?? ''}${done.stderr ?? ''}`.trim().split('\n').slice(-15).join('\n')
+  if (output) console.error(output)
+  fail(
+    /ENOSPC/.test(output)
+      ? `${what} failed: the disk is full. Free some space and run the same command again.`
+      : `${what} failed. Check that the npm registry can be reached, then run the same command again.`,
+  )
+}
+
+/** Two first starts at once must not install over each other. */
+function takeLock() {
+  mkdirSync(dirname(lock), { recursive: true })
+  const deadline = Date.now() + 10 * 60_000
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' })
+      return
+    } catch (error) {
+      if (error.code === 'ENOSPC') fail('the disk is full. Free some space and run the same command again.')
+      if (error.code !== 'EEXIST') fail(`cannot write ${lock}: ${error.message}`)
+    }
+    const owner = Number(read(lock))
+    const alive = (() => {
+      try {
+        return owner > 0 && process.kill(owner, 0)
+      } catch (error) {
+        return error.code === 'EPERM'
+      }
+    })()
+    const age = Date.now() - (existsSync(lock) ? statSync(lock).mtimeMs : Date.now())
+    if (!alive && age > 1_000) rmSync(lock, { force: true })
+    if (Date.now() > deadline) fail(`another install is running (process ${owner}); wait for it, or stop it.`)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+  }
+}
+
+const [major] = process.versions.node.split('.').map(Number)
+if (major < 20) fail(`needs Node 20 or later to begin with; this is ${process.versions.node}.`)
+const [file, ...args] = process.argv.slice(2)
+if (!file) fail('usage: node infra/run.mjs <file.ts> [arguments]')
+
+const wanted = inputs()
+if (read(stamp) !== wanted || !existsSync(node)) {
+  takeLock()
+  try {
+    if (read(stamp) !== wanted || !existsSync(node)) {
+      console.error('klatsch: installing packages (once; about half a minute)')
+      step('installing packages', windows ? 'npx.cmd' : 'npx', ['--yes', PNPM, 'install', '--frozen-lockfile'])
+      // The generator asks for an engine binary that it never runs, and would download it; any file will do.
+      step('generating the database client', node, ['node_modules/prisma/build/index.js', 'generate'], {
+        PRISMA_SCHEMA_ENGINE_BINARY: node,
+        PRISMA_HIDE_UPDATE_MESSAGE: 'true',
+        CHECKPOINT_DISABLE: '1',
+      })
+      writeFileSync(stamp, wanted)
+    }
+  } finally {
+    rmSync(lock, { force: true })
+  }
+}
+
+const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(root, file), ...args], {
+  stdio: 'inherit',
+  env: { ...process.env, KLATSCH_ROOT: root },
+})
+// The terminal sends Ctrl-C to the whole group; what is sent to this process alone is handed on.
+process.on('SIGINT', () => {})
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+child.on('error', (error) => fail(`cannot run ${node}: ${error.message}`))
+child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 1)))

@@ -1,0 +1,9 @@
+import { z } from 'zod'
+
+/** A position in a stream: `seq` of the last event one has (0: none), `chain` of it to notice a forked history. */
+export const cursorSchema = z.object({ seq: z.int().nonnegative(), chain: z.string().max(64).optional() })
+export type Cursor = z.infer<typeof cursorSchema>
+
+/** Where a stream ends: seq and chain of its last event. An empty stream is `{seq: 0, chain: ''}`. */
+export const headSchema = z.object({ seq: z.int().nonnegative(), chain: z.string() })
+export type Head = z.infer<typeof headSchema>

@@ -1,0 +1,108 @@
+import { z } from 'zod'
+import { cursorSchema } from './cursors.ts'
+import type { ErrorCode } from './errors.ts'
+import { subjectSchema, uuidSchema } from './ids.ts'
+import { limits } from './limits.ts'
+
+export const SUBPROTOCOL = 'klatsch.v1'
+
+/** Close codes of `/ws`. */
+export const closeCodes = {
+  tooLarge: 1009,
+  restarting: 1012,
+  notAFrame: 4400,
+  token: 4401,
+  noHello: 4408,
+  limits: 4429,
+} as const
+
+const cursors = z
+  .record(subjectSchema, cursorSchema)
+  .refine((all) => Object.keys(all).length <= limits.cursorsPerHello, `at most ${limits.cursorsPerHello} cursors`)
+
+const helloSchema = z.object({
+  type: z.literal('hello'),
+  token: z.string().min(1).max(4_096),
+  /** `all`: every room one is in, now and later. */
+  follow: z.union([z.literal('all'), z.array(subjectSchema).max(limits.cursorsPerHello)]).default('all'),
+  cursors: cursors.default({}),
+})
+const followSchema = z.object({
+  type: z.literal('follow'),
+  subject: subjectSchema,
+  cursor: cursorSchema.optional(),
+  mode: z.enum(['full', 'digest']).default('full'),
+})
+const unfollowSchema = z.object({ type: z.literal('unfollow'), subject: subjectSchema })
+const commandSchema = z.object({
+  type: z.literal('command'),
+  id: uuidSchema,
+  command: z.string().max(100),
+  subject: subjectSchema.optional(),
+  after: uuidSchema.optional(),
+  data: z.unknown(),
+})
+const signalSchema = z.object({
+  type: z.literal('signal'),
+  subject: subjectSchema,
+  signal: z.string().max(50),
+  data: z.unknown().optional(),
+})
+const authSchema = z.object({ type: z.literal('auth'), token: z.string().min(1).max(4_096) })
+const pingSchema = z.object({ type: z.literal('ping'), cursors: cursors.optional() })
+
+export const clientFrameSchema = z.discriminatedUnion('type', [
+  helloSchema,
+  followSchema,
+  unfollowSchema,
+  commandSchema,
+  signalSchema,
+  authSchema,
+  pingSchema,
+])
+export type ClientFrame = z.output<typeof clientFrameSchema>
+export type ClientFrameInput = z.input<typeof clientFrameSchema>
+export const clientFrameTypes: ReadonlySet<string> = new Set([
+  'hello',
+  'follow',
+  'unfollow',
+  'command',
+  'signal',
+  'auth',
+  'ping',
+])
+
+export interface StreamPosition {
+  subject: string
+  /** The seq from which this user may read. */
+  first: number
+  head: number
+}
+
+export interface WelcomeFrame {
+  type: 'welcome'
+  session: string
+  user: { id: string; username: string; displayName: string; guest: boolean; admin: boolean }
+  streams: StreamPosition[]
+  limits: { frameBytes: number; messageChars: number; commandsPerSecond: number; pingMs: number; resumeEvents: number }
+}
+export interface ErrorFrame {
+  type: 'error'
+  id?: string
+  subject?: string
+  code: ErrorCode
+  detail: string
+  retryable: boolean
+  retryAfterMs?: number
+}
+/** What the server sends besides events; events are the frames that have `specversion`. */
+export type ServerFrame =
+  | WelcomeFrame
+  | { type: 'reset'; subject: string; reason: 'gap' | 'fork'; from: number; head: number }
+  | { type: 'live'; subject: string; head: number }
+  | { type: 'unfollowed'; subject: string; code: ErrorCode | 'left' | 'asked'; seq?: number }
+  | { type: 'ack'; id: string; subject: string; seq: number }
+  | ErrorFrame
+  | { type: 'authed'; expiresIn: number }
+  | { type: 'pong' }
+  | { type: 'goaway'; withinMs: number }

@@ -1,0 +1,32 @@
+/**
+ * Headers of records, so that nothing that only passes an event on must parse it. All are text.
+ * `traceparent` (W3C Trace Context) goes through both topics to the delivery.
+ */
+export const headers = {
+  type: 'ce_type',
+  seq: 'seq',
+  prevchain: 'prevchain',
+  chain: 'chain',
+  causationId: 'causationid',
+  actor: 'actor',
+  /** The gateway instance that waits for the outcome. */
+  replyTo: 'replyto',
+  session: 'session',
+  traceparent: 'traceparent',
+  contentType: 'content-type',
+} as const
+
+export const CLOUDEVENTS_JSON = 'application/cloudevents+json'
+
+/** Headers of a dead letter: where the record came from and why it is here. Times are RFC 3339. */
+export const deadLetterHeaders = {
+  topic: 'dlq.topic',
+  partition: 'dlq.partition',
+  offset: 'dlq.offset',
+  group: 'dlq.group',
+  code: 'dlq.code',
+  error: 'dlq.error',
+  attempts: 'dlq.attempts',
+  firstFailedAt: 'dlq.first-failed-at',
+  lastFailedAt: 'dlq.last-failed-at',
+} as const

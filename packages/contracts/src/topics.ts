@@ -1,0 +1,89 @@
+/** One topic: who writes it, who reads it, what its key is, and how long it is kept. */
+export interface Topic {
+  readonly name: string
+  readonly key: string
+  readonly producers: readonly string[]
+  readonly consumers: readonly string[]
+  /** Never changes within a generation: order within a key rests on it. */
+  readonly partitions: number
+  readonly retentionMs: number
+  readonly describe: string
+}
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+/** Every topic there is; topics are created from this list and nowhere else. */
+export const topics = {
+  commands: {
+    name: 'chat.commands',
+    key: 'stream',
+    producers: ['gateway', 'chat'],
+    consumers: ['chat'],
+    partitions: 12,
+    retentionMs: 7 * DAY,
+    describe: 'Every wish to change something, one record per command.',
+  },
+  events: {
+    name: 'chat.events',
+    key: 'stream',
+    producers: ['chat'],
+    consumers: ['gateway'],
+    partitions: 12,
+    retentionMs: 30 * DAY,
+    describe: 'What was decided, in order within a stream. The value of a record is the frame clients get.',
+  },
+  replies: {
+    name: 'chat.replies',
+    key: 'gateway instance',
+    producers: ['chat'],
+    consumers: ['gateway'],
+    partitions: 4,
+    retentionMs: HOUR,
+    describe: 'Outcomes that appended nothing: rejections, repetitions, changes already made.',
+  },
+  commandsDlq: {
+    name: 'chat.commands.dlq',
+    key: "the record's own",
+    producers: ['chat'],
+    consumers: [],
+    partitions: 12,
+    retentionMs: 30 * DAY,
+    describe: 'Records of chat.commands that could not be decided, as they came, with the reason in headers.',
+  },
+} as const satisfies Record<string, Topic>
+
+/** `<topic>.dlq`, where records of a topic go that their consumer cannot take. */
+export const dlqOf = (topic: string): string => `${topic}.dlq`
+
+/**
+ * The partition of a key: murmur2 over its UTF-8 bytes, as Kafka's own clients compute it,
+ * so that every tool agrees.
+ */
+export function partitionOf(key: string, partitions: number): number {
+  return (murmur2(new TextEncoder().encode(key)) & 0x7fffffff) % partitions
+}
+
+function murmur2(data: Uint8Array): number {
+  const m = 0x5bd1e995
+  const length = data.length
+  let h = 0x9747b28c ^ length
+  const whole = length & ~3
+  for (let i = 0; i < whole; i += 4) {
+    let k = (data[i]! | (data[i + 1]! << 8) | (data[i + 2]! << 16) | (data[i + 3]! << 24)) | 0
+    k = Math.imul(k, m)
+    k ^= k >>> 24
+    k = Math.imul(k, m)
+    h = Math.imul(h, m) ^ k
+  }
+  const rest = length & 3
+  if (rest > 0) {
+    if (rest === 3) h ^= data[whole + 2]! << 16
+    if (rest >= 2) h ^= data[whole + 1]! << 8
+    h ^= data[whole]!
+    h = Math.imul(h, m)
+  }
+  h ^= h >>> 13
+  h = Math.imul(h, m)
+  return h ^ (h >>> 15)
+}
