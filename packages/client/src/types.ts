@@ -1,0 +1,115 @@
+import type {
+  Cursor,
+  ErrorCode,
+  KlatschError,
+  PublicCommandType,
+  CommandInput,
+  StreamEvent,
+  StreamPosition,
+  WelcomeFrame,
+} from '@klatsch/contracts'
+import type { Scheduler } from '@klatsch/streams'
+
+export type ConnectionState =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'connecting'; readonly attempt: number }
+  /** The socket is open and `welcome` came; streams catch up one by one (see `live`). */
+  | { readonly kind: 'connected'; readonly session: string; readonly user: WelcomeFrame['user'] }
+  /** Cut off; tries again at `retryAt` (milliseconds since the epoch), or at once on `online` and `connect()`. */
+  | { readonly kind: 'waiting'; readonly attempt: number; readonly retryAt: number; readonly reason: string }
+  /** Will not connect again by itself: closed by the owner, or refused for good (no valid token). */
+  | { readonly kind: 'stopped'; readonly code?: ErrorCode; readonly reason: string }
+
+/** A command from when it is written until its outcome is known. */
+export interface PendingCommand {
+  readonly id: string
+  readonly type: PublicCommandType
+  readonly subject?: string
+  readonly after?: string
+  readonly data: unknown
+  /** When it was written, milliseconds since the epoch. */
+  readonly at: number
+  readonly state: 'queued' | 'sent'
+}
+
+export interface Outcome {
+  readonly id: string
+  /** The stream it went to; for a created room, the new room. */
+  readonly subject: string
+  readonly seq: number
+}
+
+export interface ClientEvents {
+  state: ConnectionState
+  /** Of every followed stream: in order, each once, its chain checked. */
+  event: StreamEvent
+  welcome: WelcomeFrame
+  /** The gap was too large or the history is another: take a page over HTTP from `from`; events go on after `head`. */
+  reset: { readonly subject: string; readonly reason: 'gap' | 'fork'; readonly from: number; readonly head: number }
+  /** This stream has caught up. */
+  live: { readonly subject: string; readonly head: number }
+  unfollowed: { readonly subject: string; readonly code: string; readonly seq?: number }
+  /** The outbox changed: a command was added, sent, or got its outcome. */
+  outbox: readonly PendingCommand[]
+  /** A command was refused for good. */
+  rejected: { readonly command: PendingCommand; readonly error: KlatschError }
+  /** What came did not continue the history one had; it was healed by fetching again. */
+  diverged: { readonly subject: string; readonly at: number }
+}
+
+/** Keeps what must outlive the process or the page: commands without an outcome, and cursors. */
+export interface ClientStorage {
+  load(): Promise<{ readonly outbox: readonly PendingCommand[]; readonly cursors: Readonly<Record<string, Cursor>> }>
+  putCommand(command: PendingCommand): Promise<void>
+  removeCommand(id: string): Promise<void>
+  putCursors(cursors: Readonly<Record<string, Cursor>>): Promise<void>
+}
+
+/** The part of the standard WebSocket that the client uses. */
+export interface WebSocketLike {
+  readonly readyState: number
+  readonly bufferedAmount: number
+  send(data: string): void
+  close(code?: number, reason?: string): void
+  onopen: ((event: never) => void) | null
+  onmessage: ((event: { data: unknown }) => void) | null
+  onclose: ((event: { code: number; reason: string }) => void) | null
+  onerror: ((event: never) => void) | null
+}
+
+export interface ClientOptions {
+  /** `ws://host:port/ws` */
+  readonly url: string
+  /** A valid access token; called before each connection and when one is about to end. */
+  readonly token: () => Promise<string>
+  readonly follow?: 'all' | readonly string[]
+  /** Memory when absent. */
+  readonly storage?: ClientStorage
+  /** The standard WebSocket when absent. */
+  readonly openSocket?: (url: string, protocol: string) => WebSocketLike
+  readonly scheduler?: Scheduler
+  readonly random?: () => number
+}
+
+export interface Client {
+  readonly state: ConnectionState
+  readonly outbox: readonly PendingCommand[]
+  /** Cursor and liveness by stream. */
+  readonly streams: ReadonlyMap<string, { readonly cursor: Cursor; readonly position: StreamPosition | undefined; readonly live: boolean }>
+  connect(): void
+  /** Closes the socket; what is in the outbox stays in storage. */
+  close(): Promise<void>
+  on<K extends keyof ClientEvents>(name: K, listener: (value: ClientEvents[K]) => void): () => void
+  /**
+   * Puts a command into the outbox and sends it, again after every reconnect, with the same id, until its outcome is known.
+   * `outcome` rejects with a `KlatschError` when it is refused for good. `id`: a UUIDv7, made when absent.
+   */
+  command<T extends PublicCommandType>(
+    type: T,
+    subject: string | undefined,
+    data: CommandInput<T>,
+    options?: { readonly id?: string },
+  ): { readonly id: string; readonly outcome: Promise<Outcome> }
+  follow(subject: string, cursor?: Cursor): void
+  unfollow(subject: string): void
+}
