@@ -16,8 +16,13 @@ const topic = lineSchema(limits.topicChars).or(z.literal(''))
 export const commandTypes = {
   'chat.room.create.v1': {
     on: 'room',
-    data: z.strictObject({ name: roomName, topic: topic.default(''), visibility: visibilitySchema.default('public') }),
-    describe: 'Makes a room; its id is derived from the actor and the command. The actor becomes its first member.',
+    data: z.strictObject({
+      name: roomName,
+      topic: topic.default(''),
+      visibility: visibilitySchema.default('public'),
+    }),
+    describe:
+      'Makes a room; its id is derived from the actor and the command. The actor becomes its first member.',
   },
   'chat.room.rename.v1': {
     on: 'room',
@@ -26,8 +31,16 @@ export const commandTypes = {
       .refine((d) => d.name !== undefined || d.topic !== undefined, 'name or topic is needed'),
     describe: 'Gives a room another name, another topic, or both. For members.',
   },
-  'chat.room.join.v1': { on: 'room', data: z.strictObject({}), describe: 'Makes the actor a member of a public room.' },
-  'chat.room.leave.v1': { on: 'room', data: z.strictObject({}), describe: 'Ends the membership of the actor.' },
+  'chat.room.join.v1': {
+    on: 'room',
+    data: z.strictObject({}),
+    describe: 'Makes the actor a member of a public room.',
+  },
+  'chat.room.leave.v1': {
+    on: 'room',
+    data: z.strictObject({}),
+    describe: 'Ends the membership of the actor.',
+  },
   'chat.message.send.v1': {
     on: 'room',
     data: z.strictObject({
@@ -106,10 +119,15 @@ export function firstIssue(error: z.ZodError): string {
 }
 
 /** Checks the data of a command by its type, and that it is sent to a stream of the right kind. */
-export function parseCommandData(type: string, subject: string | undefined, data: unknown):
+export function parseCommandData(
+  type: string,
+  subject: string | undefined,
+  data: unknown,
+):
   | { ok: true; data: CommandData }
   | { ok: false; code: 'command.unknown' | 'command.invalid'; detail: string } {
-  if (!isCommandType(type)) return { ok: false, code: 'command.unknown', detail: `no command is called ${type.slice(0, 80)}` }
+  if (!isCommandType(type))
+    return { ok: false, code: 'command.unknown', detail: `no command is called ${type.slice(0, 80)}` }
   const spec = allCommandTypes[type]
   if (subject !== undefined && streamKind(subject) !== spec.on) {
     return { ok: false, code: 'command.invalid', detail: `subject: ${type} goes to a ${spec.on}` }

@@ -16,21 +16,38 @@ export const eventTypes = {
     data: z.object(room),
     describe: 'A room has another name or topic; the data is the room as it is now.',
   },
-  'chat.member.joined.v1': { on: 'room', data: z.object({ user: uuidSchema }), describe: 'A user became a member.' },
-  'chat.member.left.v1': { on: 'room', data: z.object({ user: uuidSchema }), describe: 'A membership ended.' },
+  'chat.member.joined.v1': {
+    on: 'room',
+    data: z.object({ user: uuidSchema }),
+    describe: 'A user became a member.',
+  },
+  'chat.member.left.v1': {
+    on: 'room',
+    data: z.object({ user: uuidSchema }),
+    describe: 'A membership ended.',
+  },
   'chat.message.sent.v1': {
     on: 'room',
     data: z.object({ text: z.string(), messageNo: z.int().positive() }),
     describe: "A message. Its id is the event's id; messageNo counts the messages of the room from 1.",
   },
-  'chat.membership.added.v1': { on: 'user', data: membership, describe: 'This user joined a room, at that seq of the room.' },
-  'chat.membership.removed.v1': { on: 'user', data: membership, describe: 'This user is no longer in a room since that seq of it.' },
+  'chat.membership.added.v1': {
+    on: 'user',
+    data: membership,
+    describe: 'This user joined a room, at that seq of the room.',
+  },
+  'chat.membership.removed.v1': {
+    on: 'user',
+    data: membership,
+    describe: 'This user is no longer in a room since that seq of it.',
+  },
 } as const
 
 export type EventType = keyof typeof eventTypes
 export type EventData<T extends EventType = EventType> = z.output<(typeof eventTypes)[T]['data']>
 
-export const isEventType = (type: unknown): type is EventType => typeof type === 'string' && Object.hasOwn(eventTypes, type)
+export const isEventType = (type: unknown): type is EventType =>
+  typeof type === 'string' && Object.hasOwn(eventTypes, type)
 
 /** An event of a stream: the value of a record on `chat.events`, and, byte for byte, a frame. */
 export const streamEventSchema = z.object({

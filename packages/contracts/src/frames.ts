@@ -18,7 +18,10 @@ export const closeCodes = {
 
 const cursors = z
   .record(subjectSchema, cursorSchema)
-  .refine((all) => Object.keys(all).length <= limits.cursorsPerHello, `at most ${limits.cursorsPerHello} cursors`)
+  .refine(
+    (all) => Object.keys(all).length <= limits.cursorsPerHello,
+    `at most ${limits.cursorsPerHello} cursors`,
+  )
 
 const helloSchema = z.object({
   type: z.literal('hello'),
@@ -84,7 +87,13 @@ export interface WelcomeFrame {
   session: string
   user: { id: string; username: string; displayName: string; guest: boolean; admin: boolean }
   streams: StreamPosition[]
-  limits: { frameBytes: number; messageChars: number; commandsPerSecond: number; pingMs: number; resumeEvents: number }
+  limits: {
+    frameBytes: number
+    messageChars: number
+    commandsPerSecond: number
+    pingMs: number
+    resumeEvents: number
+  }
 }
 export interface ErrorFrame {
   type: 'error'

@@ -10,7 +10,10 @@ export const usernameSchema = z
   .string()
   .min(2)
   .max(32)
-  .regex(/^[\p{L}\p{N}][\p{L}\p{N}\p{M}._-]*$/u, 'use letters, digits, dot, dash and underscore, beginning with a letter or digit')
+  .regex(
+    /^[\p{L}\p{N}][\p{L}\p{N}\p{M}._-]*$/u,
+    'use letters, digits, dot, dash and underscore, beginning with a letter or digit',
+  )
   .refine((name) => name.normalize('NFC') === name, 'must be in Unicode NFC')
 
 const passwordSchema = z.string().min(8, 'use at least 8 characters').max(limits.passwordChars)
@@ -26,7 +29,9 @@ export const loginBodySchema = z.strictObject({
 })
 export const guestBodySchema = z.strictObject({ username: usernameSchema })
 export const refreshBodySchema = z.strictObject({ refreshToken: z.string().min(1).max(512) })
-export const logoutBodySchema = z.strictObject({ refreshToken: z.string().min(1).max(512).optional() }).default({})
+export const logoutBodySchema = z
+  .strictObject({ refreshToken: z.string().min(1).max(512).optional() })
+  .default({})
 
 export const userSchema = z.object({
   id: uuidSchema,

@@ -4,7 +4,10 @@ import { z } from 'zod'
 /** Any UUID, lower case. Commands are named by a UUIDv7 of the client's own making. */
 export const uuidSchema = z
   .string()
-  .regex(/^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/, 'must be a UUID in lower case')
+  .regex(
+    /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+    'must be a UUID in lower case',
+  )
 
 /** The name of a stream: `room:<id>` or `user:<id>`. */
 export const subjectSchema = z

@@ -1,5 +1,5 @@
-import { sha256 } from '#sha256'
 import canonicalize from 'canonicalize'
+import { sha256 } from '#sha256'
 
 /** RFC 8785 text of a JSON value. Throws on what JSON cannot carry (NaN, lone surrogates). */
 export function jcs(value: unknown): string {
@@ -40,8 +40,14 @@ export function commandHash(type: string, subject: string, data: unknown): strin
  * Checks one event against its own fields: `data` where it was not erased, then the chain.
  * Whether `prevchain` is the predecessor's chain is for the reader of the stream to say.
  */
-export function verifyEvent(event: ChainedFields & { chain: string; salt?: string | undefined; data?: unknown }): boolean {
-  if (event.data !== undefined && event.salt !== undefined && dataHash(event.salt, event.data) !== event.datahash) {
+export function verifyEvent(
+  event: ChainedFields & { chain: string; salt?: string | undefined; data?: unknown },
+): boolean {
+  if (
+    event.data !== undefined &&
+    event.salt !== undefined &&
+    dataHash(event.salt, event.data) !== event.datahash
+  ) {
     return false
   }
   return chainOf(event) === event.chain

@@ -5,11 +5,7 @@ const storable = (text: string): boolean => !text.includes('\u0000') && text.isW
 
 /** Text of 1 to `max` UTF-16 units that every part of the system can carry unchanged. */
 export const textSchema = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .refine(storable, 'must not contain U+0000 or lone surrogates')
+  z.string().min(1).max(max).refine(storable, 'must not contain U+0000 or lone surrogates')
 
 /** One line for people to read: no control characters, not blank, no space around it. */
 export const lineSchema = (max: number) =>

@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs'
+import { z } from 'zod'
+
+const flag = z.enum(['true', 'false']).transform((value) => value === 'true')
+
+/** A setting that is `true` or `false`. */
+export const flagSetting = (fallback: boolean) => flag.default(fallback)
+
+/** A comma-separated list; empty entries are dropped. */
+export const listSetting = z.string().transform((value) =>
+  value
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter(Boolean),
+)
+
+/** Settings that every service has. The keys are the names of the environment variables. */
+export const serviceSettings = {
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
+  PORT: z.coerce.number().int().min(0).max(65_535).describe('Port to listen on; 0 takes a free one.'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])
+    .default('info')
+    .describe('Least severe level that is logged.'),
+  INTERNAL_TOKEN: z
+    .string()
+    .min(16)
+    .describe('Secret by which the services know one another; the same for all of them.'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url()
+    .optional()
+    .describe('Where traces go (OTLP over HTTP); none are sent without it.'),
+}
+
+export const kafkaSettings = {
+  KAFKA_BROKERS: listSetting.describe('Kafka brokers, host:port, separated by commas.'),
+  KAFKA_SSL: flagSetting(false).describe('Connect to Kafka with TLS.'),
+  KAFKA_SASL_MECHANISM: z
+    .enum(['plain', 'scram-sha-256', 'scram-sha-512'])
+    .optional()
+    .describe('SASL mechanism of Kafka, if it asks for one.'),
+  KAFKA_SASL_USERNAME: z.string().optional().describe('SASL user of Kafka.'),
+  KAFKA_SASL_PASSWORD: z.string().optional().describe('SASL password of Kafka.'),
+}
+
+/** Said to the person who started the process; the process ends with exit code 2. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+/**
+ * Reads settings from the environment. `NAME_FILE` names a file whose content (without the last newline) is the
+ * value of `NAME`, as secrets are mounted in containers. An empty value counts as absent.
+ * @throws ConfigError naming every wrong setting, never its value.
+ */
+export function readConfig<S extends z.ZodObject>(schema: S, env: NodeJS.ProcessEnv): z.output<S> {
+  const input: Record<string, string> = {}
+  for (const name of Object.keys(schema.shape)) {
+    const value = env[name]
+    const file = env[`${name}_FILE`]
+    if (value) input[name] = value
+    else if (file) {
+      try {
+        input[name] = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+      } catch (cause) {
+        throw new ConfigError(`${name}_FILE cannot be read: ${(cause as Error).message}`, { cause })
+      }
+    }
+  }
+  const parsed = schema.safeParse(input, { reportInput: false })
+  if (parsed.success) return parsed.data
+  const wrong = parsed.error.issues.map((issue) => {
+    const name = String(issue.path[0])
+    return input[name] === undefined ? `${name} is not set` : `${name}: ${issue.message}`
+  })
+  throw new ConfigError(`settings are wrong: ${wrong.join('; ')}. See docs/CONFIG.md.`)
+}

@@ -1,0 +1,163 @@
+import { timingSafeEqual } from 'node:crypto'
+import { type ErrorCode, errorCodes, firstIssue, KlatschError, type Problem } from '@klatsch/contracts'
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
+import { collectDefaultMetrics, register } from 'prom-client'
+import { ZodError, type ZodType, type z } from 'zod'
+import type { Closable } from './lifecycle.ts'
+import type { Log } from './log.ts'
+
+/** A part's state as `/health` shows it. `ok: false` makes the service not ready; `dead` makes it not live. */
+export interface PartHealth {
+  readonly ok: boolean
+  readonly dead?: boolean
+  readonly detail?: string
+}
+export type HealthChecks = Readonly<Record<string, () => PartHealth | Promise<PartHealth>>>
+
+export interface HttpServer extends Closable {
+  readonly port: number
+  readonly app: FastifyInstance
+}
+
+const CHECK_MS = 2_000
+const BODY_BYTES = 64 * 1024
+
+/** The same words for the same code everywhere; `detail` says what is special about this case. */
+export function problemOf(error: KlatschError): Problem {
+  const { status, title } = errorCodes[error.code]
+  return {
+    type: 'about:blank',
+    title,
+    status,
+    code: error.code,
+    detail: error.message,
+    ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
+  }
+}
+
+export function sendProblem(reply: FastifyReply, error: KlatschError): FastifyReply {
+  const problem = problemOf(error)
+  if (error.retryAfterMs !== undefined) reply.header('retry-after', Math.ceil(error.retryAfterMs / 1_000))
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
+  return reply.code(problem.status).type('application/problem+json').send(problem)
+}
+
+const byFastifyCode: Record<string, ErrorCode> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: 'request.too_large',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'request.unsupported_media_type',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'request.invalid',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'request.invalid',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'request.invalid',
+}
+
+/** Any thrown thing as an error with a stable code; what was not foreseen becomes `server.internal`. */
+export function toKlatschError(error: unknown): KlatschError {
+  if (error instanceof KlatschError) return error
+  if (error instanceof ZodError) return new KlatschError('request.invalid', firstIssue(error))
+  const { code, statusCode } = error as Partial<FastifyError>
+  const known = code ? byFastifyCode[code] : undefined
+  if (known) return new KlatschError(known, undefined, { cause: error })
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return new KlatschError('request.invalid', undefined, { cause: error })
+  }
+  return new KlatschError('server.internal', undefined, { cause: error })
+}
+
+/** Checks input against a schema of the contracts. @throws KlatschError `request.invalid` with the first issue. */
+export function parseInput<S extends ZodType>(schema: S, input: unknown): z.output<S> {
+  const parsed = schema.safeParse(input, { reportInput: false })
+  if (!parsed.success) throw new KlatschError('request.invalid', firstIssue(parsed.error))
+  return parsed.data
+}
+
+export function bearerOf(authorization: string | undefined): string | undefined {
+  const match = /^Bearer ([\x21-\x7e]+)$/i.exec(authorization ?? '')
+  return match?.[1]
+}
+
+/** Compares secrets without telling by the time it takes how much of them was right. */
+export function sameSecret(given: string, expected: string): boolean {
+  const a = Buffer.from(given)
+  const b = Buffer.from(expected)
+  return a.length === b.length && timingSafeEqual(a, b)
+}
+
+async function runChecks(checks: HealthChecks): Promise<Record<string, PartHealth>> {
+  const entries = Object.entries(checks).map(async ([name, check]): Promise<[string, PartHealth]> => {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<PartHealth>((resolve) => {
+      timer = setTimeout(() => resolve({ ok: false, detail: 'no answer in time' }), CHECK_MS)
+    })
+    try {
+      return [name, await Promise.race([check(), late])]
+    } catch {
+      return [name, { ok: false, detail: 'check failed' }]
+    } finally {
+      clearTimeout(timer)
+    }
+  })
+  return Object.fromEntries(await Promise.all(entries))
+}
+
+/**
+ * An HTTP server with what every service has: `/livez`, `/readyz`, `/health`, `/metrics`, problems (RFC 9457) for
+ * every error, bodies of 64 KB at most. Listens once `routes` has been run.
+ */
+export async function httpServer(options: {
+  host: string
+  port: number
+  log: Log
+  health: HealthChecks
+  routes: (app: FastifyInstance) => Promise<void> | void
+}): Promise<HttpServer> {
+  const { log, health } = options
+  let closing = false
+  const app = fastify({
+    logger: false,
+    bodyLimit: BODY_BYTES,
+    requestTimeout: 30_000,
+    connectionTimeout: 60_000,
+    keepAliveTimeout: 72_000,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 200 },
+  })
+  app.setErrorHandler((thrown, request, reply) => {
+    const error = toKlatschError(thrown)
+    if (error.code === 'server.internal')
+      log.error({ err: thrown, method: request.method, route: request.routeOptions.url }, 'request failed')
+    return sendProblem(reply, error)
+  })
+  app.setNotFoundHandler((_request, reply) => sendProblem(reply, new KlatschError('request.not_found')))
+
+  app.get('/livez', async (_request, reply) => {
+    const parts = await runChecks(health)
+    return reply
+      .code(Object.values(parts).some((part) => part.dead) ? 503 : 200)
+      .send({ ok: !Object.values(parts).some((part) => part.dead) })
+  })
+  app.get('/readyz', async (_request, reply) => {
+    const ok = !closing && Object.values(await runChecks(health)).every((part) => part.ok)
+    return reply.code(ok ? 200 : 503).send({ ok })
+  })
+  app.get('/health', async () => {
+    const parts = await runChecks(health)
+    return { ok: !closing && Object.values(parts).every((part) => part.ok), closing, parts }
+  })
+  if (register.getMetricsAsArray().length === 0) collectDefaultMetrics()
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(register.contentType).send(await register.metrics()),
+  )
+
+  await options.routes(app)
+  await app.listen({ host: options.host, port: options.port })
+  const address = app.server.address()
+  return {
+    app,
+    port: typeof address === 'object' && address ? address.port : options.port,
+    async close() {
+      closing = true
+      await app.close()
+    },
+  }
+}

@@ -1,0 +1,5 @@
+export * from './config.ts'
+export * from './http.ts'
+export * from './lifecycle.ts'
+export * from './log.ts'
+export * from './telemetry.ts'

@@ -1,0 +1,86 @@
+import { ConfigError } from './config.ts'
+import type { Log } from './log.ts'
+import { createLog } from './log.ts'
+import { startTelemetry } from './telemetry.ts'
+
+/** What a service holds open. Parts are closed in the reverse of the order in which they were taken into use. */
+export interface Closable {
+  close(): Promise<void> | void
+}
+
+export interface ServiceContext {
+  readonly log: Log
+  /** Waits for the part and remembers to close it. */
+  use<T extends Closable>(part: Promise<T> | T): Promise<T>
+}
+
+interface BaseConfig {
+  readonly LOG_LEVEL: string
+  readonly OTEL_EXPORTER_OTLP_ENDPOINT?: string | undefined
+}
+
+/** The whole stop may take this long; then the process ends anyway. */
+const STOP_MS = 40_000
+
+/**
+ * Runs a service until SIGTERM or SIGINT, or until it cannot go on: builds it, and closes what it used backwards.
+ * Exit codes: 0 stopped as asked, 1 failed, 2 wrong settings.
+ */
+export async function runService<C extends BaseConfig>(
+  name: string,
+  read: () => C,
+  build: (config: C, context: ServiceContext) => Promise<void>,
+): Promise<void> {
+  let config: C
+  try {
+    config = read()
+  } catch (error) {
+    console.error(`${name}: ${(error as Error).message}`)
+    process.exit(error instanceof ConfigError ? 2 : 1)
+  }
+  const log = createLog(name, config.LOG_LEVEL)
+  const parts: Closable[] = [startTelemetry(name, config.OTEL_EXPORTER_OTLP_ENDPOINT)]
+  let stopping = false
+
+  async function stop(code: number): Promise<void> {
+    if (stopping) return
+    stopping = true
+    const deadline = setTimeout(() => {
+      log.error({}, 'did not stop in time')
+      process.exit(1)
+    }, STOP_MS)
+    deadline.unref()
+    for (const part of parts.toReversed()) {
+      try {
+        await part.close()
+      } catch (error) {
+        log.error({ err: error }, 'a part did not close cleanly')
+      }
+    }
+    log.info({}, 'stopped')
+    process.exit(code)
+  }
+
+  process.on('SIGTERM', () => void stop(0))
+  process.on('SIGINT', () => void stop(0))
+  const crash = (err: unknown) => {
+    log.error({ err }, 'cannot go on')
+    void stop(1)
+  }
+  process.on('uncaughtException', crash)
+  process.on('unhandledRejection', crash)
+
+  try {
+    await build(config, {
+      log,
+      async use(part) {
+        const made = await part
+        parts.push(made)
+        return made
+      },
+    })
+    log.info({}, 'ready')
+  } catch (error) {
+    crash(error)
+  }
+}
