@@ -1,0 +1,5 @@
+export { cacheFolder, ensureJars } from './jars.ts'
+export { type KafkaOptions, type RunningKafka, startKafka } from './kafka.ts'
+export { type PostgresOptions, type RunningPostgres, startPostgres } from './postgres.ts'
+export { Problem } from './problem.ts'
+export type { Supervised } from './supervisor.ts'

@@ -1,0 +1,161 @@
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+import { promisify } from 'node:util'
+import { classArchive } from './class-archive.ts'
+import { cacheFolder, classPath, ensureJars } from './jars.ts'
+import { findJava, type Java } from './java.ts'
+import { log4j, serverProperties } from './kafka-config.ts'
+import { answersMetadata } from './kafka-probe.ts'
+import { freePorts } from './ports.ts'
+import { diskFull, explainFileError, halfWritten, messageOf, Problem, saysDiskFull } from './problem.ts'
+import { type Part, type Supervised, type SuperviseOptions, supervise } from './supervisor.ts'
+
+export interface KafkaOptions {
+  /** Its folder: data, configuration, log. Made when missing. */
+  readonly dir: string
+  /** The port on 127.0.0.1; a free one when not given. */
+  readonly port?: number
+  /** The folder of the verified jars (`ensureJars`); by default KAFKA_LIBS, else the cache is filled as needed. */
+  readonly libs?: string
+  readonly java?: Java
+}
+
+export interface RunningKafka extends Supervised {
+  /** For KAFKA_BROKERS. */
+  readonly brokers: string
+  readonly port: number
+  readonly libs: string
+}
+
+const HEAP_MB = 384
+const FORMAT_MS = 60_000
+
+/** Starts an Apache Kafka of one's own and resolves when it answers; kept running until `stop`. */
+export async function startKafka(options: KafkaOptions & SuperviseOptions): Promise<RunningKafka> {
+  const libs =
+    options.libs ?? process.env.KAFKA_LIBS ?? (await ensureJars(cacheFolder(join(options.dir, 'cache'))))
+  const java = options.java ?? (await findJava())
+  const [controllerPort, freePort] = await freePorts(2)
+  const port = options.port ?? freePort!
+  const part = await kafkaPart({ dir: options.dir, port, controllerPort: controllerPort!, libs, java })
+  const supervised = supervise(part, options)
+  await supervised.start().catch(async (error: unknown) => {
+    await supervised.stop()
+    throw error
+  })
+  return Object.assign(supervised, { brokers: `127.0.0.1:${port}`, port, libs })
+}
+
+interface KafkaSettings {
+  readonly dir: string
+  readonly port: number
+  readonly controllerPort: number
+  readonly libs: string
+  readonly java: Java
+}
+
+async function kafkaPart(settings: KafkaSettings): Promise<Part> {
+  const { dir, port, libs, java } = settings
+  const config = join(dir, 'server.properties')
+  const log4jFile = join(dir, 'log4j2.json')
+  const logFile = join(dir, 'kafka.log')
+  const data = join(dir, 'data')
+  const classes = classPath(libs).join(delimiter)
+  const archive = classArchive(libs, java)
+
+  await mkdir(dir, { recursive: true }).catch((error: unknown) =>
+    Promise.reject(explainFileError(error, dir)),
+  )
+  await writeFile(config, serverProperties({ port, controllerPort: settings.controllerPort, dataDir: data }))
+  await writeFile(log4jFile, log4j(logFile))
+  await formatOnce({ java, classes, data, config, log4jFile })
+
+  return {
+    name: 'kafka',
+    command: async () => ({
+      file: java.file,
+      args: [
+        `-Xms${HEAP_MB}m`,
+        `-Xmx${HEAP_MB}m`,
+        '-XX:+UseG1GC',
+        '-XX:MaxGCPauseMillis=20',
+        '-XX:+ExitOnOutOfMemoryError',
+        ...archive.options(),
+        '-Djava.awt.headless=true',
+        `-Dlog4j2.configurationFile=${log4jFile}`,
+        '-cp',
+        classes,
+        'kafka.Kafka',
+        config,
+      ],
+      cwd: dir,
+      env: javaEnv(),
+    }),
+    isReady: (signal) => answersMetadata(port, signal),
+    stopping: { signal: 'SIGTERM', withinMs: 15_000, order: 2 },
+    onEnd: async (code) => {
+      await archive.keep(code)
+      return complaints(logFile)
+    },
+  }
+}
+
+/** Gives the data folder its identity, once. A format that was interrupted leaves nothing that looks whole. */
+async function formatOnce(at: {
+  java: Java
+  classes: string
+  data: string
+  config: string
+  log4jFile: string
+}) {
+  const { java, classes, data, config, log4jFile } = at
+  if (existsSync(data)) {
+    if (existsSync(join(data, 'meta.properties'))) return
+    throw halfWritten(data)
+  }
+  const part = `${data}.part`
+  const partConfig = `${config}.part`
+  try {
+    await rm(part, { recursive: true, force: true })
+    await writeFile(partConfig, serverProperties({ port: 1, controllerPort: 2, dataDir: part }))
+    const quick = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', `-Dlog4j2.configurationFile=${log4jFile}`]
+    await promisify(execFile)(
+      java.file,
+      [...quick, '-cp', classes, 'kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', partConfig],
+      { env: javaEnv(), timeout: FORMAT_MS },
+    )
+    await rename(part, data)
+  } catch (error) {
+    await rm(part, { recursive: true, force: true })
+    if (saysDiskFull(messageOf(error))) throw diskFull(data, error)
+    throw new Problem(`Kafka's data folder could not be made: ${messageOf(error)}`, { cause: error })
+  } finally {
+    await rm(partConfig, { force: true })
+  }
+}
+
+/** A Kafka uuid; a hyphen in front would be taken for an option. */
+function clusterId(): string {
+  const id = randomBytes(16).toString('base64url')
+  return id.startsWith('-') ? clusterId() : id
+}
+
+/** Options that a user's environment holds for other Java programs stay out of this one. */
+const javaEnv = (): NodeJS.ProcessEnv => ({
+  ...process.env,
+  JAVA_TOOL_OPTIONS: undefined,
+  JDK_JAVA_OPTIONS: undefined,
+  _JAVA_OPTIONS: undefined,
+})
+
+/** The last lines of this run's log that complain. */
+async function complaints(logFile: string): Promise<string> {
+  const lines = (await readFile(logFile, 'utf8')).split('\n')
+  return lines
+    .filter((line) => / (ERROR|FATAL) |Exception|No space left/.test(line))
+    .slice(-8)
+    .join('\n')
+}
