@@ -90,8 +90,12 @@ const envelopeSchema = z.object({
   /** Whether the actor is a guest: taken from the token by the gateway. */
   guest: z.boolean().optional(),
   after: uuidSchema.optional(),
+  /** Of a follow-up: what set off the whole chain of causes. A command that lacks it is the first of its own. */
+  correlationid: uuidSchema.optional(),
   data: z.unknown(),
 })
+/** A command whose type, data and stream are not checked yet. */
+export type CommandEnvelope = z.output<typeof envelopeSchema>
 
 type CommandOf<T extends CommandType> = Omit<z.output<typeof envelopeSchema>, 'type' | 'data'> & {
   type: T
@@ -136,13 +140,24 @@ export function parseCommandData(
   return parsed.success ? { ok: true, data: parsed.data } : wrong(parsed.error)
 }
 
+/** Checks all of a command but its data. Never throws. */
+export function parseEnvelope(
+  value: unknown,
+): { ok: true; envelope: CommandEnvelope } | { ok: false; detail: string } {
+  const envelope = envelopeSchema.safeParse(value, { reportInput: false })
+  return envelope.success
+    ? { ok: true, envelope: envelope.data }
+    : { ok: false, detail: firstIssue(envelope.error) }
+}
+
 /** Decodes the value of a record on `chat.commands`. Never throws. */
 export function parseCommand(value: unknown): ParsedCommand {
-  const envelope = envelopeSchema.safeParse(value)
-  if (!envelope.success) return wrong(envelope.error)
-  const data = parseCommandData(envelope.data.type, envelope.data.subject, envelope.data.data)
+  const parsed = parseEnvelope(value)
+  if (!parsed.ok) return { ok: false, code: 'command.invalid', detail: parsed.detail }
+  const { envelope } = parsed
+  const data = parseCommandData(envelope.type, envelope.subject, envelope.data)
   if (!data.ok) return data
-  return { ok: true, command: { ...envelope.data, data: data.data } as Command }
+  return { ok: true, command: { ...envelope, data: data.data } as Command }
 }
 
 /** Guests may speak, and come and go, in the global room; all else needs an account. */

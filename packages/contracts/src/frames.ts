@@ -34,7 +34,6 @@ const followSchema = z.object({
   type: z.literal('follow'),
   subject: subjectSchema,
   cursor: cursorSchema.optional(),
-  mode: z.enum(['full', 'digest']).default('full'),
 })
 const unfollowSchema = z.object({ type: z.literal('unfollow'), subject: subjectSchema })
 const commandSchema = z.object({
@@ -45,12 +44,6 @@ const commandSchema = z.object({
   after: uuidSchema.optional(),
   data: z.unknown(),
 })
-const signalSchema = z.object({
-  type: z.literal('signal'),
-  subject: subjectSchema,
-  signal: z.string().max(50),
-  data: z.unknown().optional(),
-})
 const authSchema = z.object({ type: z.literal('auth'), token: z.string().min(1).max(4_096) })
 const pingSchema = z.object({ type: z.literal('ping'), cursors: cursors.optional() })
 
@@ -59,7 +52,6 @@ export const clientFrameSchema = z.discriminatedUnion('type', [
   followSchema,
   unfollowSchema,
   commandSchema,
-  signalSchema,
   authSchema,
   pingSchema,
 ])
@@ -70,7 +62,6 @@ export const clientFrameTypes: ReadonlySet<string> = new Set([
   'follow',
   'unfollow',
   'command',
-  'signal',
   'auth',
   'ping',
 ])

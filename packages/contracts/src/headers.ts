@@ -11,6 +11,8 @@ export const headers = {
   actor: 'actor',
   /** The gateway instance that waits for the outcome. */
   replyTo: 'replyto',
+  /** Which of its requests that is: each record of a command has one, repetitions too. Copied to event and reply. */
+  requestId: 'requestid',
   session: 'session',
   traceparent: 'traceparent',
   contentType: 'content-type',

@@ -15,7 +15,12 @@ export const subjectSchema = z
   .regex(/^(room|user):[0-9A-Za-z][0-9A-Za-z_-]{0,63}$/, 'must be room:<id> or user:<id>')
 
 /** Who acted: `user:<uuid>`, or `system:<service>` for follow-ups. */
-export const actorSchema = z.string().regex(/^(user:[0-9a-f-]{36}|system:[a-z]+)$/)
+export const actorSchema = z
+  .string()
+  .regex(
+    /^(user:[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|system:[a-z]{1,32})$/,
+    'must be user:<uuid> or system:<service>',
+  )
 
 export type StreamKind = 'room' | 'user'
 

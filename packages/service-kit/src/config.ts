@@ -43,6 +43,27 @@ export const kafkaSettings = {
   KAFKA_SASL_PASSWORD: z.string().optional().describe('SASL password of Kafka.'),
 }
 
+const kafkaConfigSchema = z.object(kafkaSettings)
+type KafkaConfig = z.output<typeof kafkaConfigSchema>
+
+/** How to reach Kafka, as `event-bus` takes it. @throws ConfigError for half a SASL setting. */
+export function kafkaConnection(config: KafkaConfig) {
+  const {
+    KAFKA_SASL_MECHANISM: mechanism,
+    KAFKA_SASL_USERNAME: username,
+    KAFKA_SASL_PASSWORD: password,
+  } = config
+  const given = [mechanism, username, password].filter((value) => value !== undefined).length
+  if (given !== 0 && given !== 3) {
+    throw new ConfigError('KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD go together')
+  }
+  return {
+    brokers: config.KAFKA_BROKERS,
+    ssl: config.KAFKA_SSL,
+    ...(mechanism && username && password ? { sasl: { mechanism, username, password } } : {}),
+  }
+}
+
 /** Said to the person who started the process; the process ends with exit code 2. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'

@@ -14,12 +14,37 @@ export interface PartHealth {
 }
 export type HealthChecks = Readonly<Record<string, () => PartHealth | Promise<PartHealth>>>
 
+/**
+ * The health of a consumer by its state: not ready while it starts or struggles for long, not live once it stopped.
+ */
+export function consumerHealth(consumer: {
+  readonly state:
+    | { readonly kind: 'starting' | 'running' }
+    | { readonly kind: 'struggling'; readonly since: Date; readonly reason: string }
+    | { readonly kind: 'stopped'; readonly reason: string }
+  readonly lag: number | undefined
+}): PartHealth {
+  const { state, lag } = consumer
+  switch (state.kind) {
+    case 'starting':
+      return { ok: false, detail: 'joining its group' }
+    case 'running':
+      return { ok: true, ...(lag === undefined ? {} : { detail: `lag ${lag}` }) }
+    case 'struggling':
+      return { ok: Date.now() - state.since.getTime() < STRUGGLING_MS, detail: state.reason }
+    case 'stopped':
+      return { ok: false, dead: true, detail: state.reason }
+  }
+}
+
 export interface HttpServer extends Closable {
   readonly port: number
   readonly app: FastifyInstance
 }
 
 const CHECK_MS = 2_000
+/** So long a consumer may meet passing faults and still count as ready. */
+const STRUGGLING_MS = 10_000
 const BODY_BYTES = 64 * 1024
 
 /** The same words for the same code everywhere; `detail` says what is special about this case. */

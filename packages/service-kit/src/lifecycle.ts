@@ -14,6 +14,22 @@ export interface ServiceContext {
   use<T extends Closable>(part: Promise<T> | T): Promise<T>
 }
 
+/** Runs a task again and again until closed. */
+export function every(ms: number, task: () => void): Closable {
+  const timer = setInterval(task, ms)
+  return { close: () => clearInterval(timer) }
+}
+
+/** Ends the process when a consumer has stopped for good: whoever supervises it starts a fresh one. */
+export function endWhenStopped(consumer: {
+  readonly state: { readonly kind: string; readonly reason?: string }
+}): Closable {
+  return every(500, () => {
+    const { kind, reason } = consumer.state
+    if (kind === 'stopped') throw new Error(`the consumer has stopped: ${reason}`)
+  })
+}
+
 interface BaseConfig {
   readonly LOG_LEVEL: string
   readonly OTEL_EXPORTER_OTLP_ENDPOINT?: string | undefined

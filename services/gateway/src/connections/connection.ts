@@ -1,0 +1,479 @@
+import {
+  type ClientFrame,
+  closeCodes,
+  type ErrorCode,
+  errorCodes,
+  KlatschError,
+  limits,
+  type ServerFrame,
+  userSubject,
+} from '@klatsch/contracts'
+import { readClientFrame } from '../domain/client-frame.ts'
+import type { RateLimiter } from '../domain/rate-limiter.ts'
+import { fullBucket, type Rate, type TokenBucket, takeToken } from '../domain/token-bucket.ts'
+import type { Commands } from '../outbound/commands.ts'
+import type { Outcome } from '../outbound/requests.ts'
+import type { AuthenticatedUser, VerifyToken } from '../outbound/tokens.ts'
+import type { Follower, Hub } from './hub.ts'
+import type { ChatQueries } from './queries.ts'
+import type { Subscription } from './subscription.ts'
+import { textFrame } from './text-frame.ts'
+
+/** A socket, as a connection needs it. */
+export interface Transport {
+  write(frames: readonly Buffer[]): void
+  /** Bytes handed over and not yet taken by the network. */
+  readonly buffered: number
+  close(code: number, reason: string): void
+  /** A protocol-level ping, which any WebSocket answers by itself. */
+  ping(): void
+  pauseReading(): void
+  resumeReading(): void
+}
+
+/** What connections share. */
+export interface ConnectionContext {
+  readonly hub: Hub
+  readonly queries: ChatQueries
+  readonly commands: Commands
+  readonly verify: VerifyToken
+  readonly limiter: RateLimiter
+  readonly now: () => number
+  readonly newSessionId: () => string
+  readonly warn: (fields: object, message: string) => void
+  /** Has the connection written at the end of this turn, once. */
+  readonly writeLater: (connection: Connection) => void
+  /** The connections of each user on this gateway. */
+  readonly users: Map<string, Set<Connection>>
+  readonly counts: { checked: number }
+}
+
+type State =
+  /** Waiting for `hello`. */
+  | { readonly kind: 'greeting' }
+  /** `hello` taken; asking who it is and what they may read. Frames that come meanwhile wait. */
+  | { readonly kind: 'opening'; readonly waiting: ClientFrame[] }
+  | { readonly kind: 'open'; user: AuthenticatedUser; readonly session: string; readonly followAll: boolean }
+  | { readonly kind: 'closed' }
+
+/** Above this many bytes waiting, a socket pulls instead of being pushed to. */
+const CONGESTED_BYTES = 1024 * 1024
+const WAITING_FRAMES = 64
+const FRAMES: Rate = { perSecond: 200, burst: 1_000 }
+const SAMPLED_CURSORS = 100
+const SILENT_PING_MS = limits.pingMs
+const SILENT_CLOSE_MS = limits.pingMs * 2 + 10_000
+
+/** One socket: greets, opens, takes frames, pushes what its user follows. */
+export class Connection implements Follower {
+  userId = ''
+  readonly #context: ConnectionContext
+  readonly #transport: Transport
+  readonly #since: number
+  #state: State = { kind: 'greeting' }
+  #pending: Buffer[] = []
+  #pendingBytes = 0
+  #subscriptions = new Map<string, Subscription>()
+  #unanswered = 0
+  #frames: TokenBucket
+  #heardAt: number
+  #pinged = false
+  #paused = false
+
+  constructor(context: ConnectionContext, transport: Transport) {
+    this.#context = context
+    this.#transport = transport
+    this.#since = context.now()
+    this.#heardAt = this.#since
+    this.#frames = fullBucket(FRAMES, this.#since)
+  }
+
+  get closed(): boolean {
+    return this.#state.kind === 'closed'
+  }
+
+  get congested(): boolean {
+    return this.#pendingBytes + this.#transport.buffered > CONGESTED_BYTES
+  }
+
+  push(frames: Buffer): void {
+    if (this.closed) return
+    if (this.#pending.length === 0) this.#context.writeLater(this)
+    this.#pending.push(frames)
+    this.#pendingBytes += frames.length
+  }
+
+  send(frame: ServerFrame): void {
+    this.push(textFrame(Buffer.from(JSON.stringify(frame))))
+  }
+
+  /** Writes all that was pushed in this turn at once. */
+  write(): void {
+    if (this.#pending.length === 0 || this.closed) return
+    const frames = this.#pending
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#transport.write(frames)
+    // Who does not read gets no more answers to write either.
+    if (this.congested && !this.#paused) {
+      this.#paused = true
+      this.#transport.pauseReading()
+    }
+  }
+
+  /** The network took everything: go on with those streams that wait. */
+  drained(): void {
+    if (this.#paused) {
+      this.#paused = false
+      this.#transport.resumeReading()
+    }
+    for (const subscription of this.#subscriptions.values()) {
+      if (!subscription.live) this.#context.hub.pull(subscription)
+    }
+  }
+
+  heard(): void {
+    this.#heardAt = this.#context.now()
+    this.#pinged = false
+  }
+
+  /** Looks at the clock: no hello, token ended, silence. To be called every few seconds. */
+  tick(now: number): void {
+    switch (this.#state.kind) {
+      case 'closed':
+        return
+      case 'greeting':
+      case 'opening':
+        if (now - this.#since > limits.helloMs) this.close(closeCodes.noHello, 'no hello')
+        return
+      case 'open':
+        if (now >= this.#state.user.expiresAt) {
+          this.#refuse('auth.expired', closeCodes.token)
+        } else if (now - this.#heardAt > SILENT_CLOSE_MS && !this.#paused) {
+          this.close(closeCodes.noHello, 'silent')
+        } else if (now - this.#heardAt > SILENT_PING_MS && !this.#pinged) {
+          this.#pinged = true
+          this.#transport.ping()
+        }
+        return
+    }
+  }
+
+  goAway(withinMs: number): void {
+    if (this.#state.kind === 'open') this.send({ type: 'goaway', withinMs })
+  }
+
+  close(code: number, reason: string): void {
+    if (this.closed) return
+    this.write()
+    this.#transport.close(code, reason)
+    this.gone()
+  }
+
+  /** The socket is no more: lets go of everything. */
+  gone(): void {
+    if (this.closed) return
+    if (this.#state.kind === 'open') {
+      this.#context.hub.depart(this)
+      const mine = this.#context.users.get(this.userId)
+      mine?.delete(this)
+      if (mine?.size === 0) this.#context.users.delete(this.userId)
+    }
+    this.#state = { kind: 'closed' }
+    for (const subscription of this.#subscriptions.values()) this.#context.hub.unsubscribe(subscription)
+    this.#subscriptions.clear()
+    this.#pending = []
+    this.#pendingBytes = 0
+  }
+
+  receive(text: string): void {
+    if (this.closed) return
+    this.heard()
+    const wait = takeToken(this.#frames, FRAMES, this.#heardAt)
+    if (wait > 0) {
+      this.#refuse('limit.rate', closeCodes.limits)
+      return
+    }
+    const read = readClientFrame(text)
+    switch (read.kind) {
+      case 'garbage':
+        this.#refuse('frame.malformed', closeCodes.notAFrame)
+        return
+      case 'unknown':
+        this.#sendError('frame.unknown', { detail: `no frame is called ${read.type}` })
+        return
+      case 'malformed':
+        this.#sendError('frame.malformed', {
+          detail: read.detail,
+          ...(read.id === undefined ? {} : { id: read.id }),
+        })
+        return
+      case 'frame':
+        this.#take(read.frame)
+        return
+    }
+  }
+
+  #take(frame: ClientFrame): void {
+    switch (this.#state.kind) {
+      case 'closed':
+        return
+      case 'greeting':
+        if (frame.type !== 'hello') {
+          this.#sendError('frame.unexpected', { detail: 'say hello first' })
+          return
+        }
+        this.#state = { kind: 'opening', waiting: [] }
+        this.#open(frame).catch((error: unknown) => this.#failed(error))
+        return
+      case 'opening':
+        if (this.#state.waiting.length >= WAITING_FRAMES) this.#refuse('limit.rate', closeCodes.limits)
+        else this.#state.waiting.push(frame)
+        return
+      case 'open':
+        this.#handle(frame, this.#state)
+        return
+    }
+  }
+
+  async #open(hello: Extract<ClientFrame, { type: 'hello' }>): Promise<void> {
+    const { hub, queries, users } = this.#context
+    const user = await this.#context.verify(hello.token)
+    if (this.closed) return
+    if ((users.get(user.id)?.size ?? 0) >= limits.socketsPerUser) {
+      this.#refuse('limit.sockets', closeCodes.limits)
+      return
+    }
+    this.userId = user.id
+    // The user's own stream first: from here on, no room joined meanwhile is missed.
+    const own = userSubject(user.id)
+    await hub.track([own])
+    const late = new Map<string, number>()
+    const arriving: Follower = lateFollower(this, late)
+    hub.arrive(arriving)
+    let readable: Awaited<ReturnType<ChatQueries['streams']>>
+    try {
+      const asked = hello.follow === 'all' ? 'all' : hello.follow.filter((subject) => subject !== own)
+      readable = await queries.streams(user.id, asked)
+      await hub.track(readable.map((stream) => stream.subject))
+    } finally {
+      hub.depart(arriving)
+    }
+    if (this.#state.kind !== 'opening') return
+    const waiting = this.#state.waiting
+    const session = this.#context.newSessionId()
+    const state = { kind: 'open' as const, user, session, followAll: hello.follow === 'all' }
+    this.#state = state
+    const mine = users.get(user.id)
+    if (mine) mine.add(this)
+    else users.set(user.id, new Set([this]))
+    hub.arrive(this)
+
+    const streams = [{ subject: own, first: 1 }, ...readable.filter((stream) => stream.subject !== own)]
+    this.send({
+      type: 'welcome',
+      session,
+      user: {
+        id: user.id,
+        username: user.username,
+        displayName: user.displayName,
+        guest: user.guest,
+        admin: user.admin,
+      },
+      streams: streams.map(({ subject, first }) => ({ subject, first, head: hub.head(subject).seq })),
+      limits: {
+        frameBytes: limits.frameBytes,
+        messageChars: limits.messageChars,
+        commandsPerSecond: this.#context.limiter.rate.perSecond,
+        pingMs: limits.pingMs,
+        resumeEvents: limits.resumeEvents,
+      },
+    })
+    for (const { subject, first } of streams) {
+      const cursor = Object.hasOwn(hello.cursors, subject) ? hello.cursors[subject] : undefined
+      this.#subscriptions.set(subject, hub.subscribe(this, subject, first, cursor))
+    }
+    if (hello.follow !== 'all') {
+      for (const subject of hello.follow) {
+        if (!this.#subscriptions.has(subject))
+          this.send({ type: 'unfollowed', subject, code: 'room.not_found' })
+      }
+    }
+    for (const [subject, seq] of late) this.joined(subject, seq)
+    for (const frame of waiting) {
+      if (this.#state === state) this.#handle(frame, state)
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (this.closed) return
+    const code = error instanceof KlatschError ? error.code : 'server.internal'
+    if (code === 'server.internal') this.#context.warn({ err: error }, 'hello failed')
+    this.#refuse(code, code.startsWith('auth.') ? closeCodes.token : closeCodes.restarting)
+  }
+
+  #handle(frame: ClientFrame, state: Extract<State, { kind: 'open' }>): void {
+    switch (frame.type) {
+      case 'hello':
+        this.#sendError('frame.unexpected', { detail: 'hello was said already' })
+        return
+      case 'ping':
+        this.#compare(frame.cursors ?? {})
+        this.send({ type: 'pong' })
+        return
+      case 'auth':
+        this.#renew(frame.token).catch((error: unknown) => this.#failed(error))
+        return
+      case 'unfollow': {
+        const subscription = this.#subscriptions.get(frame.subject)
+        if (subscription) {
+          this.#context.hub.unsubscribe(subscription)
+          this.#subscriptions.delete(frame.subject)
+        }
+        this.send({ type: 'unfollowed', subject: frame.subject, code: 'asked' })
+        return
+      }
+      case 'follow':
+        this.#follow(frame.subject, frame.cursor).catch((error: unknown) =>
+          this.#followFailed(frame.subject, error),
+        )
+        return
+      case 'command':
+        this.#command(frame, state)
+        return
+    }
+  }
+
+  #compare(cursors: Readonly<Record<string, { seq: number; chain?: string | undefined }>>): void {
+    for (const [subject, cursor] of Object.entries(cursors).slice(0, SAMPLED_CURSORS)) {
+      const subscription = this.#subscriptions.get(subject)
+      // Only what was pushed counts: a client that is behind is not one that diverged.
+      if (subscription?.live) this.#context.hub.compare(subscription, cursor)
+      this.#context.counts.checked += 1
+    }
+  }
+
+  async #renew(token: string): Promise<void> {
+    const user = await this.#context.verify(token)
+    if (this.#state.kind !== 'open') return
+    if (user.id !== this.userId) throw new KlatschError('auth.invalid_token', 'the token is of another user')
+    this.#state.user = user
+    this.send({
+      type: 'authed',
+      expiresIn: Math.max(0, Math.floor((user.expiresAt - this.#context.now()) / 1_000)),
+    })
+  }
+
+  async #follow(
+    subject: string,
+    cursor: { seq: number; chain?: string | undefined } | undefined,
+  ): Promise<void> {
+    const { hub, queries } = this.#context
+    const own = userSubject(this.userId)
+    const readable =
+      subject === own ? { subject, first: 1 } : (await queries.streams(this.userId, [subject]))[0]
+    if (readable) await hub.track([subject])
+    if (this.closed) return
+    const before = this.#subscriptions.get(subject)
+    if (before) hub.unsubscribe(before)
+    this.#subscriptions.delete(subject)
+    if (!readable) {
+      this.send({ type: 'unfollowed', subject, code: 'room.not_found' })
+      return
+    }
+    if (this.#subscriptions.size >= limits.cursorsPerHello)
+      throw new KlatschError('limit.rate', 'too many streams followed')
+    this.#subscriptions.set(subject, hub.subscribe(this, subject, readable.first, cursor))
+  }
+
+  #followFailed(subject: string, error: unknown): void {
+    const code = error instanceof KlatschError ? error.code : 'server.internal'
+    if (code === 'server.internal') this.#context.warn({ err: error, subject }, 'follow failed')
+    this.#sendError(code, { subject })
+  }
+
+  joined(subject: string, seq: number): void {
+    if (this.#state.kind !== 'open' || !this.#state.followAll) return
+    const before = this.#subscriptions.get(subject)
+    if (before && !before.over) {
+      before.until = undefined
+      return
+    }
+    this.#follow(subject, { seq: seq - 1 }).catch((error: unknown) => this.#followFailed(subject, error))
+  }
+
+  ended(subject: string): void {
+    this.#subscriptions.delete(subject)
+  }
+
+  #command(frame: Extract<ClientFrame, { type: 'command' }>, state: Extract<State, { kind: 'open' }>): void {
+    const wait = this.#context.limiter.take(this.userId)
+    if (wait > 0) {
+      this.#sendError('limit.rate', { id: frame.id, retryAfterMs: wait })
+      return
+    }
+    if (this.#unanswered >= limits.pendingCommands) {
+      this.#sendError('limit.rate', {
+        id: frame.id,
+        detail: 'too many commands without an answer',
+        retryAfterMs: 1_000,
+      })
+      return
+    }
+    this.#unanswered += 1
+    try {
+      this.#context.commands.submit(
+        {
+          id: frame.id,
+          type: frame.command,
+          subject: frame.subject,
+          after: frame.after,
+          data: frame.data,
+          user: state.user,
+        },
+        (outcome) => this.#answer(frame.id, outcome),
+      )
+    } catch (error) {
+      this.#unanswered -= 1
+      if (!(error instanceof KlatschError)) throw error
+      this.#sendError(error.code, { id: frame.id, detail: error.message })
+    }
+  }
+
+  #answer(id: string, outcome: Outcome): void {
+    this.#unanswered -= 1
+    if (outcome.state === 'accepted') {
+      this.#context.hub.heard(outcome.subject, outcome.seq)
+      this.send({ type: 'ack', id, subject: outcome.subject, seq: outcome.seq })
+    } else {
+      const retry = errorCodes[outcome.code].retryable ? { retryAfterMs: 500 } : {}
+      this.#sendError(outcome.code, { id, detail: outcome.detail, ...retry })
+    }
+  }
+
+  #sendError(
+    code: ErrorCode,
+    more: { id?: string; subject?: string; detail?: string; retryAfterMs?: number },
+  ): void {
+    const { title, retryable } = errorCodes[code]
+    this.send({ type: 'error', code, retryable, ...more, detail: more.detail ?? title })
+  }
+
+  #refuse(code: ErrorCode, closeCode: number): void {
+    this.#sendError(code, {})
+    this.close(closeCode, code)
+  }
+}
+
+/** Stands in while a connection opens: notes which rooms are joined in between. */
+function lateFollower(connection: Connection, late: Map<string, number>): Follower {
+  return {
+    userId: connection.userId,
+    congested: false,
+    closed: false,
+    push() {},
+    send() {},
+    ended() {},
+    joined: (subject, seq) => void late.set(subject, seq),
+  }
+}

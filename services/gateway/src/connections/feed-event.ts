@@ -1,0 +1,53 @@
+import { headers, streamEventSchema } from '@klatsch/contracts'
+import type { IncomingRecord } from '@klatsch/event-bus'
+import type { Linked } from '@klatsch/streams'
+import { bodyOfTextFrame, textFrame } from './text-frame.ts'
+
+/** An event on its way to sockets: what routing needs, and the finished frame. The body is not parsed. */
+export interface FeedEvent extends Linked {
+  readonly subject: string
+  readonly type: string
+  readonly actor: string
+  readonly causationId: string
+  /** The WebSocket frame, header and payload, the same bytes for every socket. */
+  readonly frame: Buffer
+}
+
+/** From a record of `chat.events`, by key and headers alone; undefined when they are not of that form. */
+export function feedEventOf(record: IncomingRecord): FeedEvent | undefined {
+  const h = record.headers
+  const seq = Number(h[headers.seq])
+  const chain = h[headers.chain]
+  const type = h[headers.type]
+  if (!Number.isSafeInteger(seq) || seq < 1 || !chain || !type) return undefined
+  return {
+    subject: record.key,
+    seq,
+    prevchain: h[headers.prevchain] ?? '',
+    chain,
+    type,
+    actor: h[headers.actor] ?? '',
+    causationId: h[headers.causationId] ?? '',
+    frame: textFrame(record.value),
+  }
+}
+
+/** From the text of an event as `chat` keeps it: the same bytes as on the log. */
+export function feedEventOfText(text: string): FeedEvent {
+  const event = streamEventSchema.parse(JSON.parse(text))
+  return {
+    subject: event.subject,
+    seq: event.seq,
+    prevchain: event.prevchain,
+    chain: event.chain,
+    type: event.type,
+    actor: event.actor,
+    causationId: event.causationid,
+    frame: textFrame(Buffer.from(text)),
+  }
+}
+
+/** The event itself, parsed: for the few that the gateway must understand (memberships, answers to REST writes). */
+export function parseFeedEvent(event: FeedEvent) {
+  return streamEventSchema.parse(JSON.parse(bodyOfTextFrame(event.frame).toString()))
+}

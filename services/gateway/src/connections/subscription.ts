@@ -1,0 +1,36 @@
+import type { ServerFrame } from '@klatsch/contracts'
+import type { TrackedStream } from './tracked-stream.ts'
+
+/** What the delivery engine needs of a socket. */
+export interface Subscriber {
+  readonly userId: string
+  /** Whether more is waiting to be written than a reader who keeps up would have. */
+  readonly congested: boolean
+  readonly closed: boolean
+  /** Takes whole frames, to be written with everything else of this turn. */
+  push(frames: Buffer): void
+  send(frame: ServerFrame): void
+  /** The subscription is over (left, removed, room gone). */
+  ended(subject: string): void
+}
+
+/**
+ * One socket's reading of one stream. While `live`, everything the stream flushes is pushed to it, and its position is
+ * the stream's own; while not, it pulls from `sent` at its own pace, and goes live in the turn in which both are equal.
+ */
+export interface Subscription {
+  readonly subscriber: Subscriber
+  readonly stream: TrackedStream
+  /** The seq from which this user may read. */
+  readonly first: number
+  live: boolean
+  over: boolean
+  /** Whether a catch-up is under way. */
+  pulling: boolean
+  /** While not live: the last seq pushed. */
+  sent: number
+  /** While not live: the chain at `sent`, to be compared with what comes next; undefined when not known. */
+  chain: string | undefined
+  /** The last seq this user may have: membership ended there. */
+  until: number | undefined
+}

@@ -1,0 +1,163 @@
+import type { Head } from '@klatsch/contracts'
+import { StreamReader } from '@klatsch/streams'
+import type { FeedEvent } from './feed-event.ts'
+import { Ring, type RingBudget } from './ring.ts'
+import type { Subscription } from './subscription.ts'
+
+/** Events kept while the stream's head is being asked for; what does not fit is fetched as a hole later. */
+const MAX_EARLY = 1_000
+
+export type Arrival =
+  | { readonly kind: 'ready'; readonly events: readonly FeedEvent[] }
+  | { readonly kind: 'hole' }
+  | { readonly kind: 'fork' }
+  | { readonly kind: 'nothing' }
+
+/** One stream that some socket here follows: reads it in order, and hands each event to those who are live, once. */
+export class TrackedStream {
+  readonly subject: string
+  /** Resolved once the head is known. */
+  opening: Promise<void> | undefined
+  /** A hole or a fork is being healed. */
+  healing = false
+  /** The stream is known to reach this seq. */
+  expected = 0
+  /** When the last subscription ended; undefined while there are some. */
+  unusedSince: number | undefined
+  #reader: StreamReader<FeedEvent> | undefined
+  #head: Head = { seq: 0, chain: '' }
+  #early: FeedEvent[] = []
+  #pending: Buffer[] = []
+  readonly #live = new Set<Subscription>()
+  readonly #behind = new Set<Subscription>()
+  readonly #ring: Ring
+
+  constructor(subject: string, budget: RingBudget) {
+    this.subject = subject
+    this.#ring = new Ring(budget)
+  }
+
+  get isOpen(): boolean {
+    return this.#reader !== undefined
+  }
+
+  /** Seq and chain of the last event appended. */
+  get head(): Head {
+    return this.#head
+  }
+
+  get hasHole(): boolean {
+    return this.#reader?.hasGap ?? false
+  }
+
+  get subscriptions(): Iterable<Subscription> {
+    return [...this.#live, ...this.#behind]
+  }
+
+  /** Those that pull. */
+  get behind(): Iterable<Subscription> {
+    return this.#behind
+  }
+
+  /** Fixes the position; events that came since tracking began are accepted on top. */
+  open(head: Head): FeedEvent[] {
+    if (this.#reader) return []
+    this.#reader = new StreamReader(head)
+    this.#head = head
+    const early = this.#early
+    this.#early = []
+    return early
+  }
+
+  /** Judges an event's place. What is ready must be appended, one by one, in order. */
+  accept(event: FeedEvent): Arrival {
+    if (!this.#reader) {
+      if (this.#early.length < MAX_EARLY) this.#early.push(event)
+      return { kind: 'nothing' }
+    }
+    const verdict = this.#reader.accept(event)
+    switch (verdict.kind) {
+      case 'ready':
+        return verdict
+      case 'duplicate':
+        return { kind: 'nothing' }
+      case 'gap':
+        return { kind: 'hole' }
+      case 'fork':
+        return { kind: 'fork' }
+    }
+  }
+
+  append(event: FeedEvent): void {
+    this.#head = { seq: event.seq, chain: event.chain }
+    this.#ring.push(event)
+    if (this.#live.size > 0) this.#pending.push(event.frame)
+  }
+
+  /**
+   * Pushes what was appended since the last flush to all who are live. Who is congested stops being live at the last
+   * flush: it pulls the rest when it has room again. Answers how many deliveries that were.
+   */
+  flush(): number {
+    const count = this.#pending.length
+    if (count === 0) return 0
+    const frames = count === 1 ? this.#pending[0]! : Buffer.concat(this.#pending)
+    this.#pending = []
+    const flushed = this.#head.seq - count
+    let delivered = 0
+    for (const subscription of this.#live) {
+      if (subscription.subscriber.congested) {
+        this.#live.delete(subscription)
+        this.#behind.add(subscription)
+        subscription.live = false
+        subscription.sent = flushed
+        subscription.chain = undefined
+      } else {
+        subscription.subscriber.push(frames)
+        delivered += count
+      }
+    }
+    return delivered
+  }
+
+  /** The events after `seq` from memory, or undefined when they must be fetched. */
+  recent(seq: number): readonly FeedEvent[] | undefined {
+    return this.#ring.after(seq)
+  }
+
+  chainAt(seq: number): string | undefined {
+    return seq === this.#head.seq ? this.#head.chain : this.#ring.chainAt(seq)
+  }
+
+  add(subscription: Subscription): void {
+    this.#behind.add(subscription)
+    this.unusedSince = undefined
+  }
+
+  /** To be called with nothing pending (after `flush`) and `sent` equal to the head. */
+  goLive(subscription: Subscription): void {
+    subscription.live = true
+    this.#behind.delete(subscription)
+    this.#live.add(subscription)
+  }
+
+  remove(subscription: Subscription, now: number): void {
+    subscription.over = true
+    this.#live.delete(subscription)
+    this.#behind.delete(subscription)
+    if (this.#live.size + this.#behind.size === 0) this.unusedSince = now
+  }
+
+  /** Starts over at another history. */
+  restart(head: Head): void {
+    this.#reader?.reset(head)
+    this.#head = head
+    this.expected = 0
+    this.#pending = []
+    this.#ring.clear()
+  }
+
+  close(): void {
+    this.#ring.clear()
+  }
+}

@@ -1,0 +1,31 @@
+import fastifyStatic from '@fastify/static'
+import { KlatschError } from '@klatsch/contracts'
+import { sendProblem } from '@klatsch/service-kit'
+import type { FastifyInstance } from 'fastify'
+
+const SECURITY_HEADERS = {
+  'content-security-policy':
+    "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'x-frame-options': 'DENY',
+}
+
+/** Serves the built page. Any address that is not a file or part of the API is the page's own to understand. */
+export async function pageRoutes(app: FastifyInstance, folder: string): Promise<void> {
+  await app.register(fastifyStatic, {
+    root: folder,
+    wildcard: true,
+    setHeaders(response, path) {
+      for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.header(name, value)
+      const hashed = /[\\/]assets[\\/]/.test(path)
+      response.header('cache-control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache')
+    },
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const forPeople = request.method === 'GET' && (request.headers.accept ?? '').includes('text/html')
+    if (!forPeople || request.url.startsWith('/api/'))
+      return sendProblem(reply, new KlatschError('request.not_found'))
+    return reply.sendFile('index.html')
+  })
+}

@@ -1,0 +1,104 @@
+// gateway: frames in, chat.commands out; chat.events and chat.replies in, frames out.
+import { randomUUID } from 'node:crypto'
+import { resolve } from 'node:path'
+import { limits, topics } from '@klatsch/contracts'
+import { kafkaEventBus } from '@klatsch/event-bus'
+import {
+  consumerHealth,
+  every,
+  httpServer,
+  kafkaConnection,
+  readConfig,
+  runService,
+} from '@klatsch/service-kit'
+import { systemScheduler } from '@klatsch/streams'
+import { configSchema } from './config.ts'
+import { createConnections } from './connections/connections.ts'
+import { createHub } from './connections/hub.ts'
+import { endOfTurn } from './connections/turn.ts'
+import { rateLimiter } from './domain/rate-limiter.ts'
+import { handleEvents } from './inbound/events.ts'
+import { pageRoutes } from './inbound/page.ts'
+import { readRoutes } from './inbound/reads.ts'
+import { acceptSockets } from './inbound/sockets.ts'
+import { writeRoutes } from './inbound/writes.ts'
+import { chatQueries } from './outbound/chat-queries.ts'
+import { createCommands } from './outbound/commands.ts'
+import { showMetrics } from './outbound/metrics.ts'
+import { createRequests } from './outbound/requests.ts'
+import { tokenVerifier } from './outbound/tokens.ts'
+
+const DRAIN_MS = 2_000
+const MAX_WAITING = 50_000
+const { now } = systemScheduler
+
+await runService(
+  'gateway',
+  () => readConfig(configSchema, process.env),
+  async (config, { log, use }) => {
+    const instance = config.GATEWAY_INSTANCE ?? `gateway-${randomUUID().slice(0, 8)}`
+    const warn = log.warn.bind(log)
+    const limiter = rateLimiter({ perSecond: config.COMMANDS_PER_SECOND, burst: config.COMMAND_BURST }, now)
+    const verify = tokenVerifier(config.CHAT_URL)
+    const queries = await use(chatQueries(config.CHAT_URL, config.INTERNAL_TOKEN))
+    const bus = await use(kafkaEventBus({ ...kafkaConnection(config), clientId: instance, log }))
+    const publisher = await use(bus.publisher())
+    const requests = createRequests({ instance, timeoutMs: limits.commandMs, max: MAX_WAITING, now })
+    const commands = createCommands({ publisher, requests, instance, now })
+    const atEndOfTurn = endOfTurn()
+    const hub = await use(
+      createHub({
+        queries,
+        scheduler: systemScheduler,
+        random: Math.random,
+        ringBytes: config.RING_MB * 2 ** 20,
+        warn,
+        atEndOfTurn,
+      }),
+    )
+    const handler = handleEvents(hub, requests, instance)
+    const consumer = await use(
+      bus.consume({
+        group: instance,
+        topics: [topics.events.name, topics.replies.name],
+        start: 'end',
+        handler,
+      }),
+    )
+    const context = { hub, queries, commands, verify, limiter, now, newSessionId: randomUUID, warn }
+    const connections = createConnections(context, systemScheduler, atEndOfTurn)
+    showMetrics({ hub, connections, requests, lag: () => consumer.lag })
+    await use(every(1_000, requests.expire))
+    await use(endWhenStopped(consumer))
+    const server = await use(
+      httpServer({
+        host: config.HOST,
+        port: config.PORT,
+        log,
+        health: { kafka: () => consumerHealth(consumer) },
+        routes: async (app) => {
+          writeRoutes(app, { commands, queries, verify, limiter })
+          await readRoutes(app, {
+            chatUrl: config.CHAT_URL,
+            internalToken: config.INTERNAL_TOKEN,
+            trustProxy: config.TRUST_PROXY,
+          })
+          if (config.PAGE_DIR) await pageRoutes(app, resolve(config.PAGE_DIR))
+        },
+      }),
+    )
+    const ready = () => consumer.state.kind !== 'starting'
+    await use(
+      acceptSockets({
+        server: server.app.server,
+        connections,
+        allowedOrigins: config.ALLOWED_ORIGINS,
+        ready,
+        warn,
+      }),
+    )
+    await use({ close: () => connections.drain(DRAIN_MS) })
+    await consumer.ready
+    log.info({ instance, port: server.port }, 'taking sockets')
+  },
+)

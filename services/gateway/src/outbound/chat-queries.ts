@@ -1,0 +1,45 @@
+import { eventsAnswerSchema, headsAnswerSchema, KlatschError, streamsAnswerSchema } from '@klatsch/contracts'
+import type { Closable } from '@klatsch/service-kit'
+import { Pool } from 'undici'
+import type { ZodType, z } from 'zod'
+import type { ChatQueries } from '../connections/queries.ts'
+
+const TIMEOUT_MS = 5_000
+const CONNECTIONS = 16
+
+/** Asks `chat` over HTTP, with the internal token; 16 at a time, the others wait their turn. */
+export function chatQueries(chatUrl: string, internalToken: string): ChatQueries & Closable {
+  const pool = new Pool(chatUrl, {
+    connections: CONNECTIONS,
+    headersTimeout: TIMEOUT_MS,
+    bodyTimeout: TIMEOUT_MS,
+    connect: { timeout: 2_000 },
+  })
+
+  async function ask<S extends ZodType>(path: string, body: unknown, answer: S): Promise<z.output<S>> {
+    try {
+      const response = await pool.request({
+        method: 'POST',
+        path,
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${internalToken}` },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(TIMEOUT_MS * 2),
+      })
+      if (response.statusCode !== 200) {
+        await response.body.dump()
+        throw new Error(`chat answered ${response.statusCode} to ${path}`)
+      }
+      return answer.parse(await response.body.json())
+    } catch (cause) {
+      throw new KlatschError('server.unavailable', undefined, { cause, retryAfterMs: 1_000 })
+    }
+  }
+
+  return {
+    streams: async (user, follow) =>
+      (await ask('/internal/streams', { user, follow }, streamsAnswerSchema)).streams,
+    heads: async (subjects) => (await ask('/internal/heads', { subjects }, headsAnswerSchema)).heads,
+    events: (subject, after, limit) => ask('/internal/events', { subject, after, limit }, eventsAnswerSchema),
+    close: () => pool.destroy(),
+  }
+}

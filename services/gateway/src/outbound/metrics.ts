@@ -1,0 +1,36 @@
+import { Gauge } from 'prom-client'
+import type { Connections } from '../connections/connections.ts'
+import type { Hub } from '../connections/hub.ts'
+import type { Requests } from './requests.ts'
+
+/** Shows what the delivery engine counts at `/metrics`. */
+export function showMetrics(parts: {
+  hub: Hub
+  connections: Connections
+  requests: Requests
+  lag: () => number | undefined
+}): void {
+  const { hub, connections, requests } = parts
+  const show = (name: string, help: string, value: () => number) =>
+    new Gauge({
+      name: `klatsch_gateway_${name}`,
+      help,
+      collect() {
+        this.set(value())
+      },
+    })
+  show('connections', 'Sockets open.', () => connections.size)
+  show('users', 'Users with at least one socket.', () => connections.users)
+  show('streams', 'Streams followed.', () => hub.streams)
+  show('deliveries_total', 'Events handed to sockets.', () => hub.counts.delivered)
+  show(
+    'heads_compared_total',
+    'Heads compared with Postgres or with a client.',
+    () => hub.counts.headsCompared + connections.counts.checked,
+  )
+  show('diverged_total', 'Comparisons that did not match.', () => hub.counts.diverged)
+  show('healed_total', 'Holes filled from Postgres.', () => hub.counts.healed)
+  show('resets_total', 'Subscriptions sent back to a fresh page.', () => hub.counts.resets)
+  show('commands_waiting', 'Commands that wait for their outcome.', () => requests.waiting)
+  show('lag_records', 'Records between the position and the end of the log.', () => parts.lag() ?? -1)
+}
