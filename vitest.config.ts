@@ -1,0 +1,53 @@
+import { defineConfig } from 'vitest/config'
+
+const ignored = ['**/node_modules/**', '**/dist/**', '**/.klatsch/**']
+const unit = [
+  '{packages,services,infra}/**/src/**/*.test.ts',
+  'frontend/src/**/*.test.{ts,tsx}',
+  'bench/src/**/*.test.ts',
+]
+const int = ['{packages,services,infra}/**/*.int.test.ts']
+const system = ['tests/**/*.test.ts']
+
+/**
+ * Three kinds of tests: `unit`, pure and fast, side by side; `int`, each file with a database and topics of its own on
+ * the one Kafka and the one Postgres that tests/run.ts started; `system`, whole stacks, one file after the other, since
+ * two stacks at once on two cores would be measuring each other.
+ */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: unit,
+          exclude: [...ignored, ...int],
+          testTimeout: 20_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: 'int',
+          include: int,
+          exclude: ignored,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'system',
+          include: system,
+          exclude: ignored,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 3 },
+        },
+      },
+    ],
+  },
+})
