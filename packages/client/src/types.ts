@@ -1,9 +1,9 @@
 import type {
+  CommandInput,
   Cursor,
   ErrorCode,
   KlatschError,
   PublicCommandType,
-  CommandInput,
   StreamEvent,
   StreamPosition,
   WelcomeFrame,
@@ -25,6 +25,7 @@ export interface PendingCommand {
   readonly id: string
   readonly type: PublicCommandType
   readonly subject?: string
+  /** The command before it in the same stream, as last sent: nothing when that one's outcome was known. */
   readonly after?: string
   readonly data: unknown
   /** When it was written, milliseconds since the epoch. */
@@ -45,30 +46,47 @@ export interface ClientEvents {
   event: StreamEvent
   welcome: WelcomeFrame
   /** The gap was too large or the history is another: take a page over HTTP from `from`; events go on after `head`. */
-  reset: { readonly subject: string; readonly reason: 'gap' | 'fork'; readonly from: number; readonly head: number }
+  reset: {
+    readonly subject: string
+    readonly reason: 'gap' | 'fork'
+    readonly from: number
+    readonly head: number
+  }
   /** This stream has caught up. */
   live: { readonly subject: string; readonly head: number }
   unfollowed: { readonly subject: string; readonly code: string; readonly seq?: number }
   /** The outbox changed: a command was added, sent, or got its outcome. */
   outbox: readonly PendingCommand[]
+  /** A command was accepted: also one of an earlier run, whose promise is gone. */
+  accepted: { readonly command: PendingCommand; readonly outcome: Outcome }
   /** A command was refused for good. */
   rejected: { readonly command: PendingCommand; readonly error: KlatschError }
   /** What came did not continue the history one had; it was healed by fetching again. */
   diverged: { readonly subject: string; readonly at: number }
+  /** The storage failed: what is written from now on lasts only as long as this page or process. */
+  storageFailed: { readonly error: unknown }
 }
 
-/** Keeps what must outlive the process or the page: commands without an outcome, and cursors. */
+/** What changes in one transaction. A cursor of `null` is forgotten. */
+export interface StorageChange {
+  readonly add?: readonly PendingCommand[]
+  /** Ids of commands whose outcome is known. */
+  readonly remove?: readonly string[]
+  readonly cursors?: Readonly<Record<string, Cursor | null>>
+}
+
+/** Keeps what must outlive the process or the page: commands without an outcome, in order, and cursors. */
 export interface ClientStorage {
-  load(): Promise<{ readonly outbox: readonly PendingCommand[]; readonly cursors: Readonly<Record<string, Cursor>> }>
-  putCommand(command: PendingCommand): Promise<void>
-  removeCommand(id: string): Promise<void>
-  putCursors(cursors: Readonly<Record<string, Cursor>>): Promise<void>
+  load(): Promise<{
+    readonly outbox: readonly PendingCommand[]
+    readonly cursors: Readonly<Record<string, Cursor>>
+  }>
+  /** All of the change or nothing of it. */
+  write(change: StorageChange): Promise<void>
 }
 
 /** The part of the standard WebSocket that the client uses. */
 export interface WebSocketLike {
-  readonly readyState: number
-  readonly bufferedAmount: number
   send(data: string): void
   close(code?: number, reason?: string): void
   onopen: ((event: never) => void) | null
@@ -80,29 +98,51 @@ export interface WebSocketLike {
 export interface ClientOptions {
   /** `ws://host:port/ws` */
   readonly url: string
-  /** A valid access token; called before each connection and when one is about to end. */
-  readonly token: () => Promise<string>
+  /**
+   * A valid access token; called before each connection and when one is about to end. `stale`: a token that ends
+   * soon or was refused, so another one is wanted. Rejecting with a `KlatschError` of `auth.…` stops the client.
+   */
+  readonly token: (stale?: string) => Promise<string>
   readonly follow?: 'all' | readonly string[]
-  /** Memory when absent. */
+  /** Memory when absent. One storage belongs to one user. */
   readonly storage?: ClientStorage
   /** The standard WebSocket when absent. */
   readonly openSocket?: (url: string, protocol: string) => WebSocketLike
   readonly scheduler?: Scheduler
+  /** Numbers from 0 to below 1. */
   readonly random?: () => number
+  /** Makes the ids of commands: UUIDv7. */
+  readonly newId?: () => string
+}
+
+/** Since the client was made. */
+export interface ClientCounts {
+  /** Events whose hash and chain were checked. */
+  readonly checked: number
+  readonly diverged: number
+  readonly connections: number
 }
 
 export interface Client {
   readonly state: ConnectionState
   readonly outbox: readonly PendingCommand[]
+  readonly counts: ClientCounts
   /** Cursor and liveness by stream. */
-  readonly streams: ReadonlyMap<string, { readonly cursor: Cursor; readonly position: StreamPosition | undefined; readonly live: boolean }>
+  readonly streams: ReadonlyMap<
+    string,
+    { readonly cursor: Cursor; readonly position: StreamPosition | undefined; readonly live: boolean }
+  >
   connect(): void
-  /** Closes the socket; what is in the outbox stays in storage. */
+  /**
+   * Closes the socket; what is in the outbox stays in storage. An `outcome` still open rejects with `server.timeout`:
+   * it is not known, and the same id asked again will tell.
+   */
   close(): Promise<void>
   on<K extends keyof ClientEvents>(name: K, listener: (value: ClientEvents[K]) => void): () => void
   /**
    * Puts a command into the outbox and sends it, again after every reconnect, with the same id, until its outcome is known.
-   * `outcome` rejects with a `KlatschError` when it is refused for good. `id`: a UUIDv7, made when absent.
+   * `outcome` rejects with a `KlatschError` when it is refused for good, and with `limit.rate` when the outbox is full
+   * (then nothing was sent). `id`: a UUIDv7, made when absent; one that is in the outbox already is not added again.
    */
   command<T extends PublicCommandType>(
     type: T,

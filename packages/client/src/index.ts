@@ -1,0 +1,6 @@
+export * from './api.ts'
+export * from './client.ts'
+export * from './session.ts'
+export * from './storage.indexeddb.ts'
+export { memoryStorage } from './storage.ts'
+export type * from './types.ts'

@@ -1,0 +1,337 @@
+import {
+  type ClientFrameInput,
+  type Cursor,
+  type ServerFrame,
+  type StreamEvent,
+  type StreamPosition,
+  verifyEvent,
+} from '@klatsch/contracts'
+import { backoffMs, type Scheduler, StreamReader } from '@klatsch/streams'
+import type { ClientEvents } from './types.ts'
+
+/** How long a hole may be mere disorder before it is filled by asking. */
+const REORDER_MS = 100
+/** Waits between askings that did not help. */
+const HEAL_BASE_MS = 1_000
+const HEAL_CAP_MS = 30_000
+/** After so many fetches that did not help, one's own history is given up and the stream taken up at its head. */
+const TRUST_ATTEMPTS = 4
+/** Cursors that one ping carries for comparison. */
+const SAMPLE = 20
+
+interface Followed {
+  readonly reader: StreamReader<StreamEvent>
+  position: StreamPosition | undefined
+  live: boolean
+  /** Asked for by name, so it is asked for again after each reconnect. */
+  named: boolean
+  /** Set while something is missing: what to stop when it no longer is, and how often was asked. */
+  healing: { cancel: () => void; attempt: number } | undefined
+  /** Waiting to be taken up at the server's head, whatever that is. */
+  scratch: boolean
+}
+
+type Frame<T extends ServerFrame['type']> = Extract<ServerFrame, { type: T }>
+type Told = 'event' | 'reset' | 'live' | 'unfollowed' | 'diverged'
+
+export interface StreamsOptions {
+  readonly follow: 'all' | readonly string[]
+  readonly scheduler: Scheduler
+  readonly random: () => number
+  readonly send: (frame: ClientFrameInput) => boolean
+  readonly tell: <K extends Told>(name: K, value: ClientEvents[K]) => void
+  /** The cursor of this stream moved, or is forgotten. */
+  readonly moved: (subject: string) => void
+}
+
+/**
+ * The streams one follows: each with a reader that puts what comes in order, and that says what is missing.
+ * What is missing, or does not link, is healed in one way: by following again from the last cursor that is good.
+ */
+export class Streams {
+  readonly #options: StreamsOptions
+  readonly #all = new Map<string, Followed>()
+  /** What the owner unfollowed: events still on their way are dropped, also where all is followed. */
+  readonly #unfollowed = new Set<string>()
+  readonly #sentWithHello = new Set<string>()
+  #checked = 0
+  #diverged = 0
+
+  constructor(options: StreamsOptions) {
+    this.#options = options
+    if (options.follow !== 'all') for (const subject of options.follow) this.#add(subject, undefined, true)
+  }
+
+  get counts(): { readonly checked: number; readonly diverged: number } {
+    return { checked: this.#checked, diverged: this.#diverged }
+  }
+
+  get view(): ReadonlyMap<string, { cursor: Cursor; position: StreamPosition | undefined; live: boolean }> {
+    return new Map(
+      [...this.#all].map(([subject, { reader, position, live }]) => [
+        subject,
+        { cursor: cursorOf(reader), position, live },
+      ]),
+    )
+  }
+
+  cursor(subject: string): Cursor | undefined {
+    const followed = this.#all.get(subject)
+    return followed && this.#known(followed) ? cursorOf(followed.reader) : undefined
+  }
+
+  /** Takes up the cursors that an earlier run kept. */
+  load(cursors: Readonly<Record<string, Cursor>>): void {
+    for (const [subject, cursor] of Object.entries(cursors)) {
+      const followed = this.#all.get(subject)
+      if (followed && !this.#known(followed)) followed.reader.reset(cursor)
+      else if (!followed && this.#options.follow === 'all') this.#add(subject, cursor, false)
+    }
+  }
+
+  /** What a `hello` asks for, within so many bytes; what does not fit is followed after the welcome. */
+  hello(maxBytes: number): { follow: 'all' | string[]; cursors: Record<string, Cursor> } {
+    const cursors: Record<string, Cursor> = {}
+    let bytes = 0
+    this.#sentWithHello.clear()
+    for (const [subject, followed] of this.#all) {
+      bytes += 2 * (subject.length + 3) + BYTES_OF_CURSOR
+      if (bytes > maxBytes) break
+      if (this.#known(followed)) cursors[subject] = cursorOf(followed.reader)
+      this.#sentWithHello.add(subject)
+    }
+    return { follow: this.#options.follow === 'all' ? 'all' : [...this.#sentWithHello], cursors }
+  }
+
+  welcome(positions: readonly StreamPosition[]): void {
+    for (const position of positions) {
+      if (this.#unfollowed.has(position.subject)) {
+        this.#options.send({ type: 'unfollow', subject: position.subject })
+        continue
+      }
+      const followed = this.#all.get(position.subject) ?? this.#add(position.subject, undefined, false)
+      followed.position = position
+      if (!this.#known(followed)) {
+        followed.reader.reset({ seq: position.head })
+        this.#options.moved(position.subject)
+      } else if (!this.#sentWithHello.has(position.subject)) {
+        this.#follow(position.subject, followed)
+      }
+    }
+    const there = new Set(positions.map((p) => p.subject))
+    for (const [subject, followed] of [...this.#all]) {
+      if (there.has(subject)) continue
+      // Where it was asked for and left out, asking by name brings the reason.
+      if (followed.named) this.#follow(subject, followed)
+      else this.unfollowed({ type: 'unfollowed', subject, code: 'room.not_found' })
+    }
+  }
+
+  event(event: StreamEvent): void {
+    const { subject } = event
+    if (this.#unfollowed.has(subject)) return
+    const followed = this.#all.get(subject) ?? this.#joined(event)
+    if (!followed) return
+    this.#checked += 1
+    if (!isGenuine(event)) {
+      this.#fork(subject, followed, event.seq)
+      return
+    }
+    if (followed.scratch || !this.#known(followed))
+      this.#takeUp(subject, followed, event.seq - 1, event.prevchain)
+    const verdict = followed.reader.accept(event)
+    switch (verdict.kind) {
+      case 'ready':
+        for (const ready of verdict.events) this.#options.tell('event', ready)
+        this.#options.moved(subject)
+        if (followed.reader.hasGap) this.#heal(subject, followed, REORDER_MS)
+        else this.#healed(followed)
+        return
+      case 'duplicate':
+        return
+      case 'gap':
+        this.#heal(subject, followed, REORDER_MS)
+        return
+      case 'fork':
+        this.#fork(subject, followed, verdict.at)
+        return
+      default:
+        verdict satisfies never
+    }
+  }
+
+  reset(frame: Frame<'reset'>): void {
+    if (this.#unfollowed.has(frame.subject)) return
+    const followed = this.#all.get(frame.subject) ?? this.#add(frame.subject, undefined, false)
+    if (frame.reason === 'fork') this.#diverge(frame.subject, frame.from)
+    followed.scratch = false
+    followed.reader.reset({ seq: frame.head })
+    this.#options.moved(frame.subject)
+    const { subject, reason, from, head } = frame
+    this.#options.tell('reset', { subject, reason, from, head })
+    this.#live(subject, followed)
+  }
+
+  live(frame: Frame<'live'>): void {
+    if (this.#unfollowed.has(frame.subject)) return
+    const followed = this.#all.get(frame.subject) ?? this.#add(frame.subject, { seq: frame.head }, false)
+    if (followed.scratch || !this.#known(followed))
+      this.#takeUp(frame.subject, followed, frame.head, undefined)
+    const { seq } = followed.reader.position
+    if (seq < frame.head) {
+      this.#heal(frame.subject, followed, REORDER_MS)
+      return
+    }
+    this.#live(frame.subject, followed)
+  }
+
+  unfollowed(frame: Frame<'unfollowed'> | { type: 'unfollowed'; subject: string; code: string }): void {
+    const followed = this.#all.get(frame.subject)
+    if (!followed) return
+    this.#healed(followed)
+    this.#all.delete(frame.subject)
+    this.#options.moved(frame.subject)
+    const seq = 'seq' in frame && frame.seq !== undefined ? { seq: frame.seq } : {}
+    this.#options.tell('unfollowed', { subject: frame.subject, code: frame.code, ...seq })
+  }
+
+  follow(subject: string, cursor: Cursor | undefined): void {
+    this.#unfollowed.delete(subject)
+    const followed = this.#all.get(subject) ?? this.#add(subject, cursor, true)
+    followed.named = true
+    if (cursor) followed.reader.reset(cursor)
+    followed.live = false
+    this.#follow(subject, followed)
+  }
+
+  unfollow(subject: string): void {
+    this.#unfollowed.add(subject)
+    const followed = this.#all.get(subject)
+    if (!followed) return
+    this.#healed(followed)
+    this.#all.delete(subject)
+    this.#options.moved(subject)
+    this.#options.send({ type: 'unfollow', subject })
+  }
+
+  /** The connection is gone; the cursors stay. */
+  closed(): void {
+    for (const followed of this.#all.values()) {
+      followed.live = false
+      this.#healed(followed)
+    }
+  }
+
+  /** Some cursors of streams that have caught up, for the server to compare. */
+  sample(): Record<string, Cursor> {
+    const live = [...this.#all].filter(
+      ([, f]) => f.live && !f.reader.hasGap && f.reader.position.chain !== undefined,
+    )
+    const start = Math.floor(this.#options.random() * live.length)
+    const some = [...live.slice(start), ...live.slice(0, start)].slice(0, SAMPLE)
+    return Object.fromEntries(some.map(([subject, { reader }]) => [subject, cursorOf(reader)]))
+  }
+
+  #add(subject: string, cursor: Cursor | undefined, named: boolean): Followed {
+    const followed: Followed = {
+      reader: new StreamReader<StreamEvent>(cursor ?? UNKNOWN),
+      position: undefined,
+      live: false,
+      named,
+      healing: undefined,
+      scratch: false,
+    }
+    this.#all.set(subject, followed)
+    return followed
+  }
+
+  /** An event of a stream one did not know: with `all`, that is a room joined just now. */
+  #joined(event: StreamEvent): Followed | undefined {
+    if (this.#options.follow !== 'all') return undefined
+    const followed = this.#add(event.subject, { seq: event.seq - 1, chain: event.prevchain }, false)
+    followed.live = true
+    return followed
+  }
+
+  /** Whether there is a position: one's own, or one the server gave. Without, a stream begins at its head. */
+  #known(followed: Followed): boolean {
+    return followed.reader.position.seq >= 0
+  }
+
+  #live(subject: string, followed: Followed): void {
+    const { seq, chain } = followed.reader.position
+    // The server has nothing after this; what seemed to be there was not.
+    if (followed.reader.hasGap) followed.reader.reset(chain === undefined ? { seq } : { seq, chain })
+    this.#healed(followed)
+    if (followed.live) return
+    followed.live = true
+    this.#options.tell('live', { subject, head: seq })
+  }
+
+  #diverge(subject: string, at: number): void {
+    this.#diverged += 1
+    this.#options.tell('diverged', { subject, at })
+  }
+
+  #fork(subject: string, followed: Followed, at: number): void {
+    // While it is being healed, what was on its way already still comes; that is the same divergence.
+    if (!followed.healing || followed.healing.attempt === 0) this.#diverge(subject, at)
+    followed.live = false
+    this.#heal(subject, followed, 0)
+  }
+
+  #heal(subject: string, followed: Followed, waitMs: number): void {
+    if (followed.healing) return
+    const healing = { cancel: () => {}, attempt: 0 }
+    followed.healing = healing
+    const { scheduler, random } = this.#options
+    const ask = () => {
+      healing.attempt += 1
+      if (healing.attempt > TRUST_ATTEMPTS) followed.scratch = true
+      this.#follow(subject, followed)
+      const wait = HEAL_BASE_MS + backoffMs(healing.attempt, HEAL_BASE_MS, HEAL_CAP_MS, random)
+      healing.cancel = scheduler.after(wait, ask)
+    }
+    healing.cancel = scheduler.after(waitMs, ask)
+  }
+
+  #healed(followed: Followed): void {
+    followed.healing?.cancel()
+    followed.healing = undefined
+  }
+
+  #follow(subject: string, followed: Followed): void {
+    const from = this.#known(followed) && !followed.scratch ? { cursor: cursorOf(followed.reader) } : {}
+    this.#options.send({ type: 'follow', subject, ...from })
+  }
+
+  /** Goes on at a place the server named, after one's own history led nowhere. */
+  #takeUp(subject: string, followed: Followed, seq: number, chain: string | undefined): void {
+    const had = this.#known(followed)
+    followed.scratch = false
+    followed.reader.reset(chain === undefined ? { seq } : { seq, chain })
+    this.#healed(followed)
+    this.#options.moved(subject)
+    if (had)
+      this.#options.tell('reset', { subject, reason: 'fork', from: followed.position?.first ?? 1, head: seq })
+  }
+}
+
+/** A reader without any position yet. */
+const UNKNOWN: Cursor = { seq: -1 }
+
+/** `{"seq":…,"chain":"…"}` with a separator, at its longest. */
+const BYTES_OF_CURSOR = 90
+
+function isGenuine(event: StreamEvent): boolean {
+  try {
+    return verifyEvent(event)
+  } catch {
+    return false
+  }
+}
+
+function cursorOf(reader: StreamReader<StreamEvent>): Cursor {
+  const { seq, chain } = reader.position
+  return chain === undefined ? { seq } : { seq, chain }
+}
