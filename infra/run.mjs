@@ -96,7 +96,8 @@ if (read(stamp) !== wanted || !existsSync(node)) {
       console.error('klatsch: installing packages (once; about half a minute)')
       step('installing packages', windows ? 'npx.cmd' : 'npx', ['--yes', PNPM, 'install', '--frozen-lockfile'])
       // The generator asks for an engine binary that it never runs, and would download it; any file will do.
-      step('generating the database client', node, ['node_modules/prisma/build/index.js', 'generate'], {
+      const prisma = ['services/chat/node_modules/prisma/build/index.js', 'generate', '--config', 'services/chat/prisma.config.ts']
+      step('generating the database client', node, prisma, {
         PRISMA_SCHEMA_ENGINE_BINARY: node,
         PRISMA_HIDE_UPDATE_MESSAGE: 'true',
         CHECKPOINT_DISABLE: '1',

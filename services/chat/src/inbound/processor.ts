@@ -1,0 +1,106 @@
+import {
+  type BatchContext,
+  type BatchHandler,
+  type DeadLetter,
+  PassingFault,
+  type Publisher,
+} from '@klatsch/event-bus'
+import { type Bugs, noBugs } from '../bugs.ts'
+import { type Answer, decideBatch, type Emitted, requestOf } from '../domain/batch.ts'
+import type { CommandStore, PublishedRange, Unpublished } from '../domain/command-store.ts'
+import { replyOf } from '../domain/outcomes.ts'
+import { announce } from '../outbound/announce.ts'
+import { decodeCommand, heldOutcome } from './decode.ts'
+
+/** Events that a sweep reads and publishes at a time. */
+const SWEEP_EVENTS = 500
+
+export interface ProcessorOptions {
+  readonly store: CommandStore
+  readonly publisher: Publisher
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** 16 random bytes, base64url. */
+  readonly newSalt: () => string
+  readonly bugs?: Bugs
+}
+
+export interface CommandProcessor {
+  /** Decides a batch of commands: when it resolves, all is in Postgres and on the log. */
+  readonly handle: BatchHandler
+  /** Publishes what is committed and not yet published of the partition's streams. Never beside `handle`. */
+  sweep(partition: number, signal?: AbortSignal): Promise<void>
+  /** Gives a record that could not be decided its outcome, and tells its sender. */
+  hold(letter: DeadLetter): Promise<void>
+}
+
+/**
+ * Commands in, decisions in one transaction, events out. Every step may be repeated: outcomes tell what was decided,
+ * the published position what was sent.
+ */
+export function commandProcessor(options: ProcessorOptions): CommandProcessor {
+  const { store, now, newSalt, bugs = noBugs } = options
+
+  async function publish(emitted: readonly Emitted[], answers: readonly Answer[]): Promise<void> {
+    try {
+      await announce(options.publisher, emitted, answers)
+    } catch (cause) {
+      throw new PassingFault('the log did not take the records', { cause })
+    }
+    const ranges = rangesOf(emitted)
+    if (ranges.length > 0) await store.markPublished(ranges)
+  }
+
+  /** Publishes what is not published of `of`, page by page, in order. */
+  async function catchUp(of: Unpublished, signal?: AbortSignal): Promise<void> {
+    let before: string | undefined
+    while (!signal?.aborted) {
+      const events = await store.unpublished(of, SWEEP_EVENTS)
+      const first = events[0]?.id
+      if (first === undefined) return
+      if (first === before) throw new PassingFault('the published position does not move on')
+      before = first
+      await publish(
+        events.map((event) => ({ event })),
+        [],
+      )
+    }
+  }
+
+  async function handle(
+    records: Parameters<BatchHandler>[0],
+    { signal }: Pick<BatchContext, 'signal'>,
+  ): Promise<void> {
+    const commands = records.map(decodeCommand)
+    if (signal.aborted) throw new PassingFault('the partition was taken away')
+    const decision = await store.transact(requestOf(commands), (loaded) =>
+      decideBatch(commands, loaded, { now: now(), newSalt, bugs }),
+    )
+    const { behind, emitted, answers } = decision
+    // Someone committed and did not get to publish: that goes first, so that the log keeps the stream's order.
+    for (const [stream, upTo] of behind) await catchUp({ stream, upTo })
+    await publish(emitted, answers)
+  }
+
+  return {
+    handle,
+    sweep: (partition, signal) => catchUp({ partition }, signal),
+    async hold({ record }) {
+      const held = heldOutcome(record)
+      if (!held) return
+      const stands = await store.claim(held)
+      const to = record.headers.replyto
+      if (to !== undefined) await publish([], [{ to, reply: replyOf(stands) }])
+    },
+  }
+}
+
+/** The stretch of each stream among these events, which are in order within a stream. */
+function rangesOf(emitted: readonly Emitted[]): PublishedRange[] {
+  const ranges = new Map<string, PublishedRange>()
+  for (const { event } of emitted) {
+    const { stream, seq } = event
+    ranges.set(stream, { stream, from: ranges.get(stream)?.from ?? seq, upTo: seq })
+  }
+  return [...ranges.values()]
+}

@@ -1,0 +1,19 @@
+import { readConfig } from '@klatsch/service-kit'
+import { databaseSettings } from './config.ts'
+import { globalRoomRequest, makeGlobalRoom } from './domain/global-room.ts'
+import { migrate } from './outbound/migrations.ts'
+import { postgresPool } from './outbound/postgres.ts'
+import { newSalt } from './outbound/salt.ts'
+import { postgresStore } from './outbound/store.ts'
+
+/** Brings the database to where this version of chat needs it: the schema, and the room that everyone is in. */
+const config = readConfig(databaseSettings, process.env)
+await migrate(config.DATABASE_URL, config.DATABASE_SSL)
+const pool = postgresPool({
+  url: config.DATABASE_URL,
+  ssl: config.DATABASE_SSL,
+  max: 1,
+  onIdleError: () => {},
+})
+await postgresStore(pool).transact(globalRoomRequest, (loaded) => makeGlobalRoom(loaded, Date.now(), newSalt))
+await pool.end()

@@ -1,0 +1,68 @@
+import { CLOUDEVENTS_JSON, type CommandEnvelope, headers, topics } from '@klatsch/contracts'
+import type { OutgoingRecord, Publisher } from '@klatsch/event-bus'
+import type { Answer, Emitted } from '../domain/batch.ts'
+import { followUpsOf } from '../domain/follow-ups.ts'
+
+/**
+ * Publishes events, then what other streams must learn of them, then answers: in one call, so that all of it is on
+ * the log when it resolves, events of a stream in the order given.
+ */
+export async function announce(
+  publisher: Publisher,
+  emitted: readonly Emitted[],
+  answers: readonly Answer[],
+): Promise<void> {
+  const records = emitted.map(eventRecord)
+  for (const { event, traceparent } of emitted) {
+    for (const command of followUpsOf(event)) records.push(commandRecord(command, traceparent))
+  }
+  for (const answer of answers) records.push(replyRecord(answer))
+  if (records.length > 0) await publisher.publish(records)
+}
+
+function eventRecord({ event, replyTo, traceparent }: Emitted): OutgoingRecord {
+  return {
+    topic: topics.events.name,
+    key: event.stream,
+    value: event.bytes,
+    headers: {
+      [headers.contentType]: CLOUDEVENTS_JSON,
+      [headers.type]: event.type,
+      [headers.seq]: String(event.seq),
+      [headers.prevchain]: event.prevchain,
+      [headers.chain]: event.chain,
+      [headers.causationId]: event.causationid,
+      [headers.actor]: event.actor,
+      ...(replyTo === undefined ? {} : { [headers.replyTo]: replyTo }),
+      ...(traceparent === undefined ? {} : { [headers.traceparent]: traceparent }),
+    },
+  }
+}
+
+/** A command of chat's own making, on its way to the stream it is about. */
+export function commandRecord(command: CommandEnvelope, traceparent?: string): OutgoingRecord {
+  return {
+    topic: topics.commands.name,
+    key: command.subject,
+    value: JSON.stringify(command),
+    headers: {
+      [headers.contentType]: CLOUDEVENTS_JSON,
+      [headers.type]: command.type,
+      ...(traceparent === undefined ? {} : { [headers.traceparent]: traceparent }),
+    },
+  }
+}
+
+function replyRecord({ to, reply, traceparent }: Answer): OutgoingRecord {
+  return {
+    topic: topics.replies.name,
+    key: to,
+    value: JSON.stringify(reply),
+    headers: {
+      [headers.contentType]: 'application/json',
+      [headers.causationId]: reply.id,
+      [headers.actor]: reply.actor,
+      ...(traceparent === undefined ? {} : { [headers.traceparent]: traceparent }),
+    },
+  }
+}
