@@ -5,6 +5,7 @@ import { limits, topics } from '@klatsch/contracts'
 import { kafkaEventBus } from '@klatsch/event-bus'
 import {
   consumerHealth,
+  endWhenStopped,
   every,
   httpServer,
   kafkaConnection,

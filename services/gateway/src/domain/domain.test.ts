@@ -5,7 +5,8 @@ import { originAllowed } from './origin.ts'
 import { fullBucket, takeToken } from './token-bucket.ts'
 
 test('[W7] what is not JSON or has no type is garbage; a known frame of the wrong form is not', () => {
-  for (const text of ['', 'x', '1', 'null', '[]', '{}', '{"type":1}']) expect(readClientFrame(text).kind).toBe('garbage')
+  for (const text of ['', 'x', '1', 'null', '[]', '{}', '{"type":1}'])
+    expect(readClientFrame(text).kind).toBe('garbage')
   expect(readClientFrame('{"type":"dance"}')).toEqual({ kind: 'unknown', type: 'dance' })
   expect(readClientFrame('{"type":"command","id":"nope"}')).toMatchObject({ kind: 'malformed', id: 'nope' })
   expect(readClientFrame(`{"type":"ping","cursors":${'['.repeat(100)}${']'.repeat(100)}}`)).toMatchObject({
@@ -17,9 +18,16 @@ test('[W7] what is not JSON or has no type is garbage; a known frame of the wron
 
 test('reading a frame never throws, whatever comes', () => {
   fc.assert(
-    fc.property(fc.oneof(fc.string(), fc.json(), fc.jsonValue().map((value) => JSON.stringify({ type: 'hello', ...Object(value) }))), (text) => {
-      readClientFrame(text)
-    }),
+    fc.property(
+      fc.oneof(
+        fc.string(),
+        fc.json(),
+        fc.jsonValue().map((value) => JSON.stringify({ type: 'hello', ...Object(value) })),
+      ),
+      (text) => {
+        readClientFrame(text)
+      },
+    ),
     { numRuns: 2_000 },
   )
 })
