@@ -1,3 +1,11 @@
+/** Where the bus says what happens: a pino logger fits. */
+export interface Log {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
 /** A record to append. Header values are text; `key` decides the partition (by `partitionOf`). */
 export interface OutgoingRecord {
   readonly topic: string
@@ -91,7 +99,10 @@ export interface ConsumerOptions {
   /** Called, before its first record, for each partition assigned; may throw `PassingFault` to be called again. */
   readonly onAssigned?: (topic: string, partition: number, signal: AbortSignal) => Promise<void>
   /** Called between batches of a partition at least every so many milliseconds, never beside its handler. */
-  readonly idle?: { readonly everyMs: number; readonly run: (topic: string, partition: number, signal: AbortSignal) => Promise<void> }
+  readonly idle?: {
+    readonly everyMs: number
+    readonly run: (topic: string, partition: number, signal: AbortSignal) => Promise<void>
+  }
 }
 
 export type ConsumerState =

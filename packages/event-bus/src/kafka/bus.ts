@@ -1,0 +1,46 @@
+import { type Scheduler, systemScheduler } from '@klatsch/streams'
+import { batchingPublisher } from '../shared/publisher.ts'
+import type { Consumer, EventBus, Publisher } from '../types.ts'
+import { adminHandle } from './admin.ts'
+import type { KafkaSettings } from './client.ts'
+import { kafkaConsumer } from './consumer.ts'
+import { kafkaTransport } from './publisher.ts'
+
+export interface KafkaBusOptions extends KafkaSettings {
+  readonly scheduler?: Scheduler
+  readonly random?: () => number
+}
+
+/**
+ * The bus over Apache Kafka. It opens connections when first needed and keeps trying: a broker that is away shows in
+ * the consumers' states and in `server.unavailable`, not in an exception here.
+ */
+export function kafkaEventBus(options: KafkaBusOptions): EventBus {
+  const { scheduler = systemScheduler, random = Math.random, ...settings } = options
+  const admin = adminHandle(settings)
+  const consumers: Consumer[] = []
+  const publishers: Publisher[] = []
+  return {
+    async publisher(publisherOptions = {}) {
+      const transport = kafkaTransport(settings, admin)
+      const publisher = batchingPublisher(publisherOptions, {
+        transport,
+        scheduler,
+        random,
+        log: settings.log,
+      })
+      publishers.push(publisher)
+      return publisher
+    },
+    async consume(consumerOptions) {
+      const consumer = kafkaConsumer(consumerOptions, { settings, admin, scheduler, random })
+      consumers.push(consumer)
+      return consumer
+    },
+    async close() {
+      await Promise.all(consumers.map((consumer) => consumer.close()))
+      await Promise.all(publishers.map((publisher) => publisher.close()))
+      await admin.close()
+    },
+  }
+}

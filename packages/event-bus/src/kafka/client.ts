@@ -1,0 +1,118 @@
+import { connect as connectTcp, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import {
+  type ISocketFactoryArgs,
+  Kafka,
+  type KafkaConfig,
+  type LogEntry,
+  logLevel,
+  type SASLOptions,
+} from 'kafkajs'
+import type { Log } from '../types.ts'
+
+/** What is needed to reach a Kafka cluster. `brokers`: `host:port`, any of the cluster's. */
+export interface KafkaSettings {
+  readonly brokers: readonly string[]
+  readonly clientId: string
+  readonly ssl?: boolean | ConnectionOptions
+  readonly sasl?: {
+    readonly mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+    readonly username: string
+    readonly password: string
+  }
+  readonly log: Log
+}
+
+/** Milliseconds after which an unanswered request counts as failed. */
+export const REQUEST_TIMEOUT_MS = 10_000
+
+export interface KafkaClient {
+  readonly kafka: Kafka
+  /** Ends every connection at once; what was not sent yet never arrives. The client connects again when used. */
+  cut(): void
+  /** Lets go of what `disconnect` left behind. */
+  end(disconnect: Promise<void>, ms: number): Promise<void>
+}
+
+/**
+ * A kafkajs client that owns its sockets. kafkajs goes on using a connection whose requests time out;
+ * `cut` is for whoever notices. (What is changed in kafkajs itself is in `patches/`: a timer that spun
+ * when idle; grouping a batch by partition took quadratic time; an idempotent producer may now leave every retry to
+ * its caller; an offset out of range is reported, not silently reset; `beforeJoin` is awaited before each join.)
+ */
+export function kafkaClient(settings: KafkaSettings): KafkaClient {
+  const sockets = new Set<Socket>()
+  const config: KafkaConfig = {
+    brokers: [...settings.brokers],
+    clientId: settings.clientId,
+    connectionTimeout: 3_000,
+    authenticationTimeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    retry: { initialRetryTime: 50, maxRetryTime: 500, retries: 3 },
+    logLevel: logLevel.INFO,
+    logCreator: () => (entry) => passLog(settings.log, entry),
+    socketFactory: ({ host, port, ssl, onConnect }: ISocketFactoryArgs) => {
+      const socket = ssl
+        ? connectTls({ host, port, servername: host, ...ssl }, onConnect)
+        : connectTcp({ host, port }, onConnect)
+      socket.setNoDelay(true)
+      socket.setKeepAlive(true, 30_000)
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+      return socket
+    },
+  }
+  if (settings.ssl) config.ssl = settings.ssl
+  if (settings.sasl) config.sasl = settings.sasl as SASLOptions
+  return {
+    kafka: new Kafka(config),
+    cut() {
+      for (const socket of sockets) socket.destroy(new Error('cut'))
+    },
+    async end(disconnect, ms) {
+      await within(ms, 'disconnecting', disconnect).catch(() => {})
+      for (const socket of sockets) socket.destroy()
+    },
+  }
+}
+
+const levels = { [logLevel.ERROR]: 'warn', [logLevel.WARN]: 'info', [logLevel.INFO]: 'debug' } as const
+
+/** kafkajs calls every passing fault an error; those who use this package say what is one. */
+function passLog(log: Log, { namespace, level, log: entry }: LogEntry): void {
+  const { message, broker, groupId, error, retryCount } = entry
+  const rebalance = typeof error === 'string' && error.includes('rebalancing')
+  const to = rebalance ? 'debug' : (levels[level as keyof typeof levels] ?? 'debug')
+  const fields = { part: `kafkajs ${namespace}`, broker, groupId, error: errorText(error), retryCount }
+  log[to](fields, message)
+}
+
+function errorText(error: unknown): string | undefined {
+  if (error === undefined) return undefined
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The innermost cause of an error, where kafkajs keeps the broker's own. */
+export function rootCause(error: unknown): {
+  name: string
+  message: string
+  type?: string
+  retriable?: boolean
+} {
+  let at = error
+  while (at instanceof Error && at.cause instanceof Error) at = at.cause
+  return at instanceof Error ? at : new Error(String(at))
+}
+
+/** Settles as `work` does, or rejects after `ms`. */
+export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took longer than ${ms} ms`)), ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

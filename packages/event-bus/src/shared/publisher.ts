@@ -1,0 +1,352 @@
+import { KlatschError } from '@klatsch/contracts'
+import { backoffMs, pause, type Scheduler } from '@klatsch/streams'
+import type { Log, OutgoingRecord, Publisher, PublisherOptions } from '../types.ts'
+
+/** Records of one request at most: grouping and encoding take one turn of the event loop. */
+export const MAX_BATCH_RECORDS = 2_000
+/** Bytes of one request at most; below the 1 MiB that a broker takes by default. A larger record goes alone. */
+const MAX_BATCH_BYTES = 900_000
+const MIN_BATCH_BYTES = 16_000
+const BACKOFF_MS = { base: 50, cap: 2_000 }
+
+export interface Message {
+  readonly key: string
+  readonly value: string | Buffer
+  readonly headers: Readonly<Record<string, string>>
+  /** Chosen by the transport at the first attempt and kept for the others. */
+  partition?: number
+}
+
+/** Records of one request. Tried again, it is the very same object: the broker's own deduplication rests on that. */
+export interface Batch {
+  readonly topics: readonly { readonly topic: string; readonly messages: Message[] }[]
+  readonly records: number
+}
+
+/** `passing`: try the same again. `identity`: renew first. `record`: a record is refused, for good. */
+export class SendFault extends Error {
+  override readonly name = 'SendFault'
+  readonly kind: 'passing' | 'identity' | 'record'
+  readonly tooLarge: boolean
+
+  constructor(kind: 'passing' | 'identity' | 'record', cause: unknown, tooLarge = false) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.kind = kind
+    this.tooLarge = tooLarge
+  }
+}
+
+export interface Transport {
+  /** Rejects with `server.unavailable` when there is no such topic. Asked once a topic. */
+  checkTopic(topic: string): Promise<void>
+  /** Appends all records of the batch, in order, or rejects with a `SendFault`. */
+  send(batch: Batch): Promise<void>
+  /** A fresh producer identity: what was sent before can be deduplicated no more. */
+  renew(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface PublisherPorts {
+  readonly transport: Transport
+  readonly scheduler: Scheduler
+  readonly random: () => number
+  readonly log: Log
+}
+
+/** One call of `publish`. */
+interface Entry {
+  readonly records: readonly OutgoingRecord[]
+  readonly deadline: number
+  /** Records put into a batch so far. */
+  taken: number
+  /** Records not yet appended. */
+  open: number
+  settled: boolean
+  readonly resolve: () => void
+  readonly reject: (error: KlatschError) => void
+}
+
+interface PendingBatch extends Batch {
+  readonly topics: readonly {
+    readonly topic: string
+    readonly messages: Message[]
+    readonly owners: Entry[]
+  }[]
+  readonly shares: readonly { readonly entry: Entry; readonly count: number }[]
+}
+
+/**
+ * The publisher over any transport: one request in flight, what comes meanwhile is the next one. A batch that was
+ * tried stays at the head, unchanged, until its outcome is known, however long that takes: its publishers hear
+ * `server.unavailable` at their time limit, but nothing later overtakes it.
+ */
+export function batchingPublisher(options: PublisherOptions, ports: PublisherPorts): Publisher {
+  const { transport, scheduler, log } = ports
+  const maxQueued = options.maxQueued ?? 20_000
+  const timeoutMs = options.timeoutMs ?? 10_000
+  const known = new Set<string>()
+  /** Entries with records that are in no batch yet, in order. */
+  let waiting: Entry[] = []
+  /** What is being sent. */
+  let current: PendingBatch | undefined
+  let queued = 0
+  let maxBytes = MAX_BATCH_BYTES
+  let working = false
+  let closed = false
+  let cancelTimer: (() => void) | undefined
+  const stop = new AbortController()
+  let drained: (() => void) | undefined
+
+  function settle(entry: Entry, error?: KlatschError): void {
+    if (entry.settled) return
+    entry.settled = true
+    if (error) entry.reject(error)
+    else entry.resolve()
+  }
+
+  /** Refuses what of an entry is not in a batch yet; what is in one goes its way. */
+  function refuse(entry: Entry, error: KlatschError): void {
+    settle(entry, error)
+    const left = entry.records.length - entry.taken
+    entry.taken += left
+    entry.open -= left
+    queued -= left
+  }
+
+  /** Every entry that has not heard yet, oldest first. */
+  function* unsettled(): Generator<Entry> {
+    for (const { entry } of current?.shares ?? []) if (!entry.settled) yield entry
+    for (const entry of waiting) if (!entry.settled) yield entry
+  }
+
+  function watchDeadlines(): void {
+    if (cancelTimer) return
+    const { value: oldest } = unsettled().next()
+    if (!oldest) return
+    cancelTimer = scheduler.after(Math.max(1, oldest.deadline - scheduler.now()), () => {
+      cancelTimer = undefined
+      for (const entry of [...unsettled()]) {
+        if (entry.deadline > scheduler.now()) break
+        refuse(entry, unavailable('the broker did not take the records in time'))
+      }
+      dropTaken()
+      watchDeadlines()
+    })
+  }
+
+  function dropTaken(): void {
+    waiting = waiting.filter((entry) => entry.taken < entry.records.length)
+  }
+
+  /** Looks up the topic of the record at the head, where it is a new one; refuses what has none. */
+  async function checkHead(): Promise<void> {
+    for (;;) {
+      const entry = waiting[0]
+      const topic = entry?.records[entry.taken]?.topic
+      if (!entry || topic === undefined || known.has(topic)) return
+      try {
+        await transport.checkTopic(topic)
+        known.add(topic)
+      } catch (error) {
+        refuse(entry, asUnavailable(error))
+        dropTaken()
+      }
+    }
+  }
+
+  /** The next records in order, up to the bounds of a request; undefined when there are none. */
+  function nextBatch(): PendingBatch | undefined {
+    const topics = new Map<string, { topic: string; messages: Message[]; owners: Entry[] }>()
+    const shares: { entry: Entry; count: number }[] = []
+    let records = 0
+    let bytes = 0
+    let used = 0
+    fill: for (const entry of waiting) {
+      const from = entry.taken
+      while (entry.taken < entry.records.length) {
+        const record = entry.records[entry.taken]!
+        const size = sizeOf(record)
+        const full = records === MAX_BATCH_RECORDS || (records > 0 && bytes + size > maxBytes)
+        if (full || !known.has(record.topic)) {
+          if (entry.taken > from) shares.push({ entry, count: entry.taken - from })
+          break fill
+        }
+        let group = topics.get(record.topic)
+        if (!group) {
+          group = { topic: record.topic, messages: [], owners: [] }
+          topics.set(record.topic, group)
+        }
+        group.messages.push({ key: record.key, value: record.value, headers: record.headers })
+        group.owners.push(entry)
+        entry.taken++
+        records++
+        bytes += size
+      }
+      shares.push({ entry, count: entry.taken - from })
+      used++
+    }
+    waiting.splice(0, used)
+    return records === 0 ? undefined : { topics: [...topics.values()], records, shares }
+  }
+
+  function appended(batch: PendingBatch): void {
+    queued -= batch.records
+    for (const { entry, count } of batch.shares) {
+      entry.open -= count
+      if (entry.open === 0) settle(entry)
+    }
+  }
+
+  function refused(batch: PendingBatch, fault: SendFault): void {
+    queued -= batch.records
+    const error = fault.tooLarge
+      ? new KlatschError('request.too_large', 'the broker takes no record of this size', { cause: fault })
+      : new KlatschError('server.internal', `the broker refuses the record: ${fault.message}`, {
+          cause: fault,
+        })
+    for (const { entry, count } of batch.shares) {
+      entry.open -= count
+      refuse(entry, error)
+    }
+    dropTaken()
+  }
+
+  /** Sends one batch until its outcome is known. False: given up, because the publisher is closing. */
+  async function deliver(batch: PendingBatch): Promise<boolean> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await transport.send(batch)
+        if (attempt > 0) log.info({ attempt, records: batch.records }, 'records appended after a fault')
+        appended(batch)
+        return true
+      } catch (error) {
+        const fault = error instanceof SendFault ? error : new SendFault('identity', error)
+        log.warn(
+          { attempt, records: batch.records, kind: fault.kind, error: fault.message },
+          'records not appended',
+        )
+        if (fault.kind === 'record' && batch.records === 1) {
+          refused(batch, fault)
+          return true
+        }
+        if (fault.kind === 'record') {
+          if (fault.tooLarge) maxBytes = Math.max(MIN_BATCH_BYTES, maxBytes >> 1)
+          // Some partitions may have taken their part: with other batch borders only a new identity is safe.
+          await renew()
+          for (const one of singles(batch)) {
+            if (!(await deliver(one))) return false
+          }
+          return true
+        }
+        if (stop.signal.aborted) return false
+        if (fault.kind === 'identity') await renew()
+        await pause(scheduler, backoffMs(attempt, BACKOFF_MS.base, BACKOFF_MS.cap, ports.random), stop.signal)
+        if (stop.signal.aborted) return false
+      }
+    }
+  }
+
+  async function renew(): Promise<void> {
+    for (let attempt = 0; !stop.signal.aborted; attempt++) {
+      try {
+        return await transport.renew()
+      } catch (error) {
+        log.warn({ attempt, error: String(error) }, 'no new producer yet')
+        await pause(scheduler, backoffMs(attempt, BACKOFF_MS.base, BACKOFF_MS.cap, ports.random), stop.signal)
+      }
+    }
+  }
+
+  async function work(): Promise<void> {
+    // What is published in this turn of the event loop goes out together.
+    await Promise.resolve()
+    for (;;) {
+      await checkHead()
+      current = nextBatch()
+      if (!current || !(await deliver(current))) break
+    }
+    working = false
+    cancelTimer?.()
+    cancelTimer = undefined
+    drained?.()
+  }
+
+  return {
+    get queued() {
+      return queued
+    },
+
+    publish(records) {
+      if (closed) return Promise.reject(unavailable('the publisher is closed'))
+      if (records.length === 0) return Promise.resolve()
+      if (queued + records.length > maxQueued) {
+        return Promise.reject(new KlatschError('server.overloaded', 'too many records wait for the broker'))
+      }
+      queued += records.length
+      return new Promise((resolve, reject) => {
+        const deadline = scheduler.now() + timeoutMs
+        const entry: Entry = {
+          records,
+          deadline,
+          taken: 0,
+          open: records.length,
+          settled: false,
+          resolve,
+          reject,
+        }
+        waiting.push(entry)
+        watchDeadlines()
+        if (!working) {
+          working = true
+          void work()
+        }
+      })
+    },
+
+    async close() {
+      if (closed) return
+      closed = true
+      if (working) {
+        const all = new Promise<void>((resolve) => {
+          drained = resolve
+        })
+        const late = new AbortController()
+        await Promise.race([all, pause(scheduler, timeoutMs, late.signal)])
+        late.abort()
+      }
+      stop.abort()
+      cancelTimer?.()
+      for (const entry of [...unsettled()]) settle(entry, unavailable('the publisher was closed before'))
+      await transport.close()
+    },
+  }
+}
+
+/** Each record as a batch of its own, in order within its topic. */
+function singles(batch: PendingBatch): PendingBatch[] {
+  return batch.topics.flatMap(({ topic, messages, owners }) =>
+    messages.map((message, i) => {
+      const entry = owners[i]!
+      return {
+        topics: [{ topic, messages: [message], owners: [entry] }],
+        records: 1,
+        shares: [{ entry, count: 1 }],
+      }
+    }),
+  )
+}
+
+const unavailable = (detail: string): KlatschError => new KlatschError('server.unavailable', detail)
+
+const asUnavailable = (error: unknown): KlatschError =>
+  error instanceof KlatschError
+    ? error
+    : new KlatschError('server.unavailable', 'the topic could not be looked up', { cause: error })
+
+/** About what the record takes in a request. */
+function sizeOf(record: OutgoingRecord): number {
+  let size = 40 + record.key.length
+  size += typeof record.value === 'string' ? Buffer.byteLength(record.value) : record.value.length
+  for (const name in record.headers) size += 8 + name.length + record.headers[name]!.length
+  return size
+}
