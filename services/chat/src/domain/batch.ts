@@ -17,6 +17,14 @@ import { project } from './projections.ts'
 import { decideRoom, evolveRoom, noRoom, type RoomCommand, type RoomState } from './room.ts'
 import { decideUser, evolveUser, noUser, type UserCommand, type UserState } from './user-stream.ts'
 
+/** Who waits for the outcome, and of which trace it is: known only while the command's record is at hand. */
+export interface Origin {
+  /** The gateway instance that asked, and its name for the request. */
+  readonly replyTo?: string | undefined
+  readonly requestId?: string | undefined
+  readonly traceparent?: string | undefined
+}
+
 /** A command as it came: its envelope is right, its data may not be. */
 export interface Incoming {
   readonly envelope: CommandEnvelope
@@ -25,22 +33,18 @@ export interface Incoming {
     | { readonly ok: false; readonly code: ErrorCode; readonly detail: string }
   /** `commandHash` of it. */
   readonly hash: string
-  /** The gateway instance that waits for the outcome. */
-  readonly replyTo?: string | undefined
-  readonly traceparent?: string | undefined
+  readonly origin: Origin
 }
 
-/** An event to publish. `replyTo` stands on the last event of a command: with it, all of the command has happened. */
+/** An event to publish. The one that answers its command is the last one: with it, all of the command has happened. */
 export interface Emitted {
   readonly event: SealedEvent
-  readonly replyTo?: string | undefined
-  readonly traceparent?: string | undefined
+  readonly origin?: Origin
 }
 /** An outcome that no event tells, for the gateway that asked. */
 export interface Answer {
-  readonly to: string
   readonly reply: Reply
-  readonly traceparent?: string | undefined
+  readonly origin: Origin
 }
 export interface BatchDecision extends BatchWrites {
   readonly emitted: readonly Emitted[]
@@ -105,10 +109,10 @@ export function decideBatch(
   const answers: Answer[] = []
 
   for (const incoming of commands) {
-    const { envelope, hash, replyTo, traceparent } = incoming
+    const { envelope, hash, origin } = incoming
     const { actor, id, after, subject } = envelope
     const answer = (outcome: Outcome) => {
-      if (replyTo !== undefined) answers.push({ to: replyTo, reply: replyOf(outcome), traceparent })
+      if (origin.replyTo !== undefined) answers.push({ reply: replyOf(outcome), origin })
     }
     const key = outcomeKey(actor, id)
     const before = known.get(key)
@@ -131,7 +135,7 @@ export function decideBatch(
       const last = decision.events.length - 1
       decision.events.forEach((happened, index) => {
         const event = streams.append(envelope, index, happened, context)
-        emitted.push({ event, replyTo: index === last ? replyTo : undefined, traceparent })
+        emitted.push({ event, origin: index === last ? origin : { traceparent: origin.traceparent } })
       })
       outcome = { actor, id, hash, subject, state: 'accepted', seq: streams.head(subject).seq }
       if (last < 0) answer(outcome)

@@ -9,7 +9,7 @@ import {
 } from '@klatsch/contracts'
 import type { IncomingRecord } from '@klatsch/event-bus'
 import { z } from 'zod'
-import type { Incoming } from '../domain/batch.ts'
+import type { Incoming, Origin } from '../domain/batch.ts'
 import type { Outcome } from '../domain/outcomes.ts'
 
 const nameSchema = z.object({ actor: actorSchema, id: uuidSchema })
@@ -40,8 +40,15 @@ export function decodeCommand(record: IncomingRecord): Incoming {
     envelope,
     parsed: parseCommandData(envelope.type, envelope.subject, envelope.data),
     hash: hashOf(envelope.type, envelope.subject, envelope.data),
-    replyTo: record.headers[headers.replyTo],
-    traceparent: record.headers[headers.traceparent],
+    origin: originOf(record),
+  }
+}
+
+export function originOf({ headers: given }: IncomingRecord): Origin {
+  return {
+    replyTo: given[headers.replyTo],
+    requestId: given[headers.requestId],
+    traceparent: given[headers.traceparent],
   }
 }
 

@@ -10,7 +10,7 @@ import { type Answer, decideBatch, type Emitted, requestOf } from '../domain/bat
 import type { CommandStore, PublishedRange, Unpublished } from '../domain/command-store.ts'
 import { replyOf } from '../domain/outcomes.ts'
 import { announce } from '../outbound/announce.ts'
-import { decodeCommand, heldOutcome } from './decode.ts'
+import { decodeCommand, heldOutcome, originOf } from './decode.ts'
 
 /** Events that a sweep reads and publishes at a time. */
 const SWEEP_EVENTS = 500
@@ -89,8 +89,8 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
       const held = heldOutcome(record)
       if (!held) return
       const stands = await store.claim(held)
-      const to = record.headers.replyto
-      if (to !== undefined) await publish([], [{ to, reply: replyOf(stands) }])
+      const origin = originOf(record)
+      if (origin.replyTo !== undefined) await publish([], [{ reply: replyOf(stands), origin }])
     },
   }
 }

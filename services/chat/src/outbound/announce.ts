@@ -1,6 +1,6 @@
 import { CLOUDEVENTS_JSON, type CommandEnvelope, headers, topics } from '@klatsch/contracts'
 import type { OutgoingRecord, Publisher } from '@klatsch/event-bus'
-import type { Answer, Emitted } from '../domain/batch.ts'
+import type { Answer, Emitted, Origin } from '../domain/batch.ts'
 import { followUpsOf } from '../domain/follow-ups.ts'
 
 /**
@@ -13,14 +13,14 @@ export async function announce(
   answers: readonly Answer[],
 ): Promise<void> {
   const records = emitted.map(eventRecord)
-  for (const { event, traceparent } of emitted) {
-    for (const command of followUpsOf(event)) records.push(commandRecord(command, traceparent))
+  for (const { event, origin } of emitted) {
+    for (const command of followUpsOf(event)) records.push(commandRecord(command, origin?.traceparent))
   }
   for (const answer of answers) records.push(replyRecord(answer))
   if (records.length > 0) await publisher.publish(records)
 }
 
-function eventRecord({ event, replyTo, traceparent }: Emitted): OutgoingRecord {
+function eventRecord({ event, origin }: Emitted): OutgoingRecord {
   return {
     topic: topics.events.name,
     key: event.stream,
@@ -33,9 +33,16 @@ function eventRecord({ event, replyTo, traceparent }: Emitted): OutgoingRecord {
       [headers.chain]: event.chain,
       [headers.causationId]: event.causationid,
       [headers.actor]: event.actor,
-      ...(replyTo === undefined ? {} : { [headers.replyTo]: replyTo }),
-      ...(traceparent === undefined ? {} : { [headers.traceparent]: traceparent }),
+      ...originHeaders(origin),
     },
+  }
+}
+
+function originHeaders({ replyTo, requestId, traceparent }: Origin = {}): Record<string, string> {
+  return {
+    ...(replyTo === undefined ? {} : { [headers.replyTo]: replyTo }),
+    ...(requestId === undefined ? {} : { [headers.requestId]: requestId }),
+    ...(traceparent === undefined ? {} : { [headers.traceparent]: traceparent }),
   }
 }
 
@@ -48,21 +55,22 @@ export function commandRecord(command: CommandEnvelope, traceparent?: string): O
     headers: {
       [headers.contentType]: CLOUDEVENTS_JSON,
       [headers.type]: command.type,
-      ...(traceparent === undefined ? {} : { [headers.traceparent]: traceparent }),
+      [headers.actor]: command.actor,
+      ...originHeaders({ traceparent }),
     },
   }
 }
 
-function replyRecord({ to, reply, traceparent }: Answer): OutgoingRecord {
+function replyRecord({ reply, origin }: Answer): OutgoingRecord {
   return {
     topic: topics.replies.name,
-    key: to,
+    key: origin.replyTo ?? '',
     value: JSON.stringify(reply),
     headers: {
       [headers.contentType]: 'application/json',
       [headers.causationId]: reply.id,
       [headers.actor]: reply.actor,
-      ...(traceparent === undefined ? {} : { [headers.traceparent]: traceparent }),
+      ...originHeaders(origin),
     },
   }
 }
