@@ -9,44 +9,15 @@ import {
   userSubject,
 } from '@klatsch/contracts'
 import { readClientFrame } from '../domain/client-frame.ts'
-import type { RateLimiter } from '../domain/rate-limiter.ts'
 import { fullBucket, type Rate, type TokenBucket, takeToken } from '../domain/token-bucket.ts'
-import type { Commands } from '../outbound/commands.ts'
 import type { Outcome } from '../outbound/requests.ts'
-import type { AuthenticatedUser, VerifyToken } from '../outbound/tokens.ts'
-import type { Follower, Hub } from './hub.ts'
+import type { AuthenticatedUser } from '../outbound/tokens.ts'
+import type { ConnectionContext, Transport } from './context.ts'
+import { lateFollower, welcome } from './hello.ts'
+import type { Follower } from './hub.ts'
 import type { ChatQueries } from './queries.ts'
 import type { Subscription } from './subscription.ts'
 import { textFrame } from './text-frame.ts'
-
-/** A socket, as a connection needs it. */
-export interface Transport {
-  write(frames: readonly Buffer[]): void
-  /** Bytes handed over and not yet taken by the network. */
-  readonly buffered: number
-  close(code: number, reason: string): void
-  /** A protocol-level ping, which any WebSocket answers by itself. */
-  ping(): void
-  pauseReading(): void
-  resumeReading(): void
-}
-
-/** What connections share. */
-export interface ConnectionContext {
-  readonly hub: Hub
-  readonly queries: ChatQueries
-  readonly commands: Commands
-  readonly verify: VerifyToken
-  readonly limiter: RateLimiter
-  readonly now: () => number
-  readonly newSessionId: () => string
-  readonly warn: (fields: object, message: string) => void
-  /** Has the connection written at the end of this turn, once. */
-  readonly writeLater: (connection: Connection) => void
-  /** The connections of each user on this gateway. */
-  readonly users: Map<string, Set<Connection>>
-  readonly counts: { checked: number }
-}
 
 type State =
   /** Waiting for `hello`. */
@@ -249,7 +220,7 @@ export class Connection implements Follower {
     const own = userSubject(user.id)
     await hub.track([own])
     const late = new Map<string, number>()
-    const arriving: Follower = lateFollower(this, late)
+    const arriving: Follower = lateFollower(user.id, late)
     hub.arrive(arriving)
     let readable: Awaited<ReturnType<ChatQueries['streams']>>
     try {
@@ -270,25 +241,7 @@ export class Connection implements Follower {
     hub.arrive(this)
 
     const streams = [{ subject: own, first: 1 }, ...readable.filter((stream) => stream.subject !== own)]
-    this.send({
-      type: 'welcome',
-      session,
-      user: {
-        id: user.id,
-        username: user.username,
-        displayName: user.displayName,
-        guest: user.guest,
-        admin: user.admin,
-      },
-      streams: streams.map(({ subject, first }) => ({ subject, first, head: hub.head(subject).seq })),
-      limits: {
-        frameBytes: limits.frameBytes,
-        messageChars: limits.messageChars,
-        commandsPerSecond: this.#context.limiter.rate.perSecond,
-        pingMs: limits.pingMs,
-        resumeEvents: limits.resumeEvents,
-      },
-    })
+    this.send(welcome(user, session, this.#context.limiter.rate, streams, hub))
     for (const { subject, first } of streams) {
       const cursor = Object.hasOwn(hello.cursors, subject) ? hello.cursors[subject] : undefined
       this.#subscriptions.set(subject, hub.subscribe(this, subject, first, cursor))
@@ -462,18 +415,5 @@ export class Connection implements Follower {
   #refuse(code: ErrorCode, closeCode: number): void {
     this.#sendError(code, {})
     this.close(closeCode, code)
-  }
-}
-
-/** Stands in while a connection opens: notes which rooms are joined in between. */
-function lateFollower(connection: Connection, late: Map<string, number>): Follower {
-  return {
-    userId: connection.userId,
-    congested: false,
-    closed: false,
-    push() {},
-    send() {},
-    ended() {},
-    joined: (subject, seq) => void late.set(subject, seq),
   }
 }

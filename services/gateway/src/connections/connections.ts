@@ -1,6 +1,7 @@
 import { closeCodes } from '@klatsch/contracts'
 import type { Scheduler } from '@klatsch/streams'
-import { Connection, type ConnectionContext, type Transport } from './connection.ts'
+import { Connection } from './connection.ts'
+import type { ConnectionContext, Transport } from './context.ts'
 
 const TICK_MS = 2_000
 

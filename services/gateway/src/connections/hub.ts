@@ -1,6 +1,7 @@
-import { type Cursor, type Head, limits, type ServerFrame, userSubject } from '@klatsch/contracts'
-import { backoffMs, pause, type Scheduler } from '@klatsch/streams'
-import { type FeedEvent, feedEventOfText, parseFeedEvent } from './feed-event.ts'
+import { type Cursor, type Head, userSubject } from '@klatsch/contracts'
+import { pause, type Scheduler } from '@klatsch/streams'
+import { createCatchUp, type FeedCounts } from './catch-up.ts'
+import { type FeedEvent, parseFeedEvent } from './feed-event.ts'
 import { createHealer } from './healer.ts'
 import type { ChatQueries } from './queries.ts'
 import { RingBudget } from './ring.ts'
@@ -10,19 +11,7 @@ import { TrackedStream } from './tracked-stream.ts'
 /** Streams nobody here follows any more are kept this long, for those who come right back. */
 const LINGER_MS = 60_000
 const HEAD_CHECK_MS = 15_000
-/** Bytes pushed to one socket in one go while it catches up. */
-const PULL_BYTES = 256 * 1024
-const PULL_EVENTS = 500
 const HEADS_PER_QUERY = 5_000
-
-/** Counters, shown at `/metrics`: what was compared, what diverged, what was healed. */
-export interface FeedCounts {
-  delivered: number
-  headsCompared: number
-  diverged: number
-  healed: number
-  resets: number
-}
 
 /** A user here, as the hub must know of it: to follow rooms joined later. */
 export interface Follower extends Subscriber {
@@ -84,7 +73,7 @@ export function createHub(options: {
       flushScheduled = false
       for (const each of dirty) {
         flush(each)
-        for (const subscription of each.behind) void catchUp(subscription)
+        for (const subscription of each.behind) void catchUp.run(subscription)
       }
       dirty.clear()
     })
@@ -100,11 +89,22 @@ export function createHub(options: {
     restart: (stream, head) => {
       counts.diverged += 1
       stream.restart(head)
-      for (const subscription of stream.subscriptions) reset(subscription, 'fork')
+      for (const subscription of stream.subscriptions) catchUp.reset(subscription, 'fork')
     },
     healed: () => {
       counts.healed += 1
     },
+  })
+
+  const catchUp = createCatchUp({
+    queries,
+    scheduler,
+    random,
+    counts,
+    signal: closing.signal,
+    warn,
+    flush,
+    expect: healer.expect,
   })
 
   function takeIn(stream: TrackedStream, event: FeedEvent): void {
@@ -137,123 +137,12 @@ export function createHub(options: {
       for (const subscription of stream.subscriptions) {
         if (subscription.subscriber.userId !== user) continue
         subscription.until = event.seq
-        if (subscription.live) end(subscription, 'left', event.seq)
+        if (subscription.live) catchUp.end(subscription, event.seq)
       }
     } else if (event.type === 'chat.membership.added.v1') {
       const { room, seq } = parseFeedEvent(event).data as { room: string; seq: number }
       for (const follower of followers.get(event.subject) ?? []) follower.joined(room, seq)
     }
-  }
-
-  function end(subscription: Subscription, code: 'left', seq: number): void {
-    if (subscription.over) return
-    subscription.stream.remove(subscription, scheduler.now())
-    subscription.subscriber.send({ type: 'unfollowed', subject: subscription.stream.subject, code, seq })
-    subscription.subscriber.ended(subscription.stream.subject)
-  }
-
-  function reset(subscription: Subscription, reason: 'gap' | 'fork'): void {
-    const { stream, first } = subscription
-    flush(stream)
-    const head = stream.head
-    counts.resets += 1
-    subscription.sent = head.seq
-    subscription.chain = head.chain
-    subscription.subscriber.send({
-      type: 'reset',
-      subject: stream.subject,
-      reason,
-      from: Math.max(first, head.seq - limits.pageSize + 1),
-      head: head.seq,
-    })
-    if (!subscription.live) goLive(subscription)
-  }
-
-  function goLive(subscription: Subscription): void {
-    subscription.stream.goLive(subscription)
-    const frame: ServerFrame = {
-      type: 'live',
-      subject: subscription.stream.subject,
-      head: subscription.stream.head.seq,
-    }
-    subscription.subscriber.send(frame)
-  }
-
-  /** Pushes from the position on, from memory or by asking, until live, congested or over. */
-  async function catchUp(subscription: Subscription): Promise<void> {
-    if (subscription.pulling) return
-    subscription.pulling = true
-    const { stream, subscriber } = subscription
-    try {
-      for (let failures = 0; !subscription.over && !subscriber.closed && !closing.signal.aborted; ) {
-        if (subscriber.congested || subscription.live) return
-        if (subscription.until !== undefined && subscription.sent >= subscription.until) {
-          end(subscription, 'left', subscription.until)
-          return
-        }
-        flush(stream)
-        const head = stream.head
-        if (subscription.sent === head.seq) {
-          if (subscription.chain !== undefined && subscription.chain !== head.chain)
-            reset(subscription, 'fork')
-          else goLive(subscription)
-          return
-        }
-        if (head.seq - subscription.sent > limits.resumeEvents && subscription.until === undefined) {
-          reset(subscription, 'gap')
-          return
-        }
-        let events = subscription.sent < head.seq ? stream.recent(subscription.sent) : undefined
-        if (!events) {
-          try {
-            const answer = await queries.events(stream.subject, subscription.sent, PULL_EVENTS)
-            failures = 0
-            if (answer.head.seq < subscription.sent) {
-              if (!subscription.live && !subscription.over) reset(subscription, 'fork')
-              return
-            }
-            healer.expect(stream, answer.head.seq)
-            events = answer.items.map(feedEventOfText)
-          } catch (error) {
-            warn({ err: error, subject: stream.subject }, 'catching up failed; trying again')
-            await pause(scheduler, backoffMs(failures++, 250, 5_000, random), closing.signal)
-            continue
-          }
-          if (subscription.over || subscription.live || subscriber.closed) return
-          if (events.length === 0) {
-            // This gateway is behind: the tail is on its way, and its arrival takes this up again.
-            if (stream.head.seq < subscription.sent) return
-            if (stream.head.seq > subscription.sent) await pause(scheduler, 250, closing.signal)
-            continue
-          }
-        }
-        if (!push(subscription, events)) {
-          reset(subscription, 'fork')
-          return
-        }
-      }
-    } finally {
-      subscription.pulling = false
-    }
-  }
-
-  /** Pushes a run of events that follows the position; false when it does not. */
-  function push(subscription: Subscription, events: readonly FeedEvent[]): boolean {
-    const frames: Buffer[] = []
-    let bytes = 0
-    for (const event of events) {
-      if (subscription.until !== undefined && event.seq > subscription.until) break
-      if (event.seq !== subscription.sent + 1) return false
-      if (subscription.chain !== undefined && event.prevchain !== subscription.chain) return false
-      subscription.sent = event.seq
-      subscription.chain = event.chain
-      frames.push(event.frame)
-      bytes += event.frame.length
-      if (bytes > PULL_BYTES) break
-    }
-    counts.delivered += frames.length
-    subscription.subscriber.push(frames.length === 1 ? frames[0]! : Buffer.concat(frames))
-    return true
   }
 
   async function openStreams(opening: readonly TrackedStream[]): Promise<void> {
@@ -370,20 +259,20 @@ export function createHub(options: {
         until: undefined,
       }
       stream.add(subscription)
-      void catchUp(subscription)
+      void catchUp.run(subscription)
       return subscription
     },
     unsubscribe(subscription) {
       subscription.stream.remove(subscription, scheduler.now())
     },
-    pull: (subscription) => void catchUp(subscription),
+    pull: (subscription) => void catchUp.run(subscription),
     compare(subscription, cursor) {
       const known = subscription.stream.chainAt(cursor.seq)
       if (known === undefined || cursor.chain === undefined || cursor.seq === 0) return
       counts.headsCompared += 1
       if (known === cursor.chain) return
       counts.diverged += 1
-      if (!subscription.over) reset(subscription, 'fork')
+      if (!subscription.over) catchUp.reset(subscription, 'fork')
     },
     close() {
       closing.abort()

@@ -3,8 +3,8 @@ import type { Duplex } from 'node:stream'
 import { closeCodes, errorCodes, limits, SUBPROTOCOL } from '@klatsch/contracts'
 import type { Closable } from '@klatsch/service-kit'
 import { type WebSocket, WebSocketServer } from 'ws'
-import type { Transport } from '../connections/connection.ts'
 import type { Connections } from '../connections/connections.ts'
+import type { Transport } from '../connections/context.ts'
 import { originAllowed } from '../domain/origin.ts'
 
 const CLOSE_GRACE_MS = 5_000

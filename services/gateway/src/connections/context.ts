@@ -1,0 +1,35 @@
+import type { RateLimiter } from '../domain/rate-limiter.ts'
+import type { Commands } from '../outbound/commands.ts'
+import type { VerifyToken } from '../outbound/tokens.ts'
+import type { Connection } from './connection.ts'
+import type { Hub } from './hub.ts'
+import type { ChatQueries } from './queries.ts'
+
+/** A socket, as a connection needs it. */
+export interface Transport {
+  write(frames: readonly Buffer[]): void
+  /** Bytes handed over and not yet taken by the network. */
+  readonly buffered: number
+  close(code: number, reason: string): void
+  /** A protocol-level ping, which any WebSocket answers by itself. */
+  ping(): void
+  pauseReading(): void
+  resumeReading(): void
+}
+
+/** What connections share. */
+export interface ConnectionContext {
+  readonly hub: Hub
+  readonly queries: ChatQueries
+  readonly commands: Commands
+  readonly verify: VerifyToken
+  readonly limiter: RateLimiter
+  readonly now: () => number
+  readonly newSessionId: () => string
+  readonly warn: (fields: object, message: string) => void
+  /** Has the connection written at the end of this turn, once. */
+  readonly writeLater: (connection: Connection) => void
+  /** The connections of each user on this gateway. */
+  readonly users: Map<string, Set<Connection>>
+  readonly counts: { checked: number }
+}
