@@ -12,6 +12,8 @@ import {
   streamEventSchema,
   userSchema,
 } from '@klatsch/contracts'
+import { pause, systemScheduler } from '@klatsch/streams'
+import { v7 } from 'uuid'
 import { z } from 'zod'
 
 /** A write waits 10 s for its outcome on the server. */
@@ -114,7 +116,7 @@ export function createApi(options: ApiOptions) {
     path: string,
     answer: S,
     body: unknown,
-    { id: key = crypto.randomUUID() }: WriteOptions,
+    { id: key = v7() }: WriteOptions,
   ): Promise<z.output<S>> {
     let last: KlatschError = new KlatschError('server.timeout')
     for (let attempt = 1; attempt <= WRITE_ATTEMPTS; attempt += 1) {
@@ -126,7 +128,7 @@ export function createApi(options: ApiOptions) {
         if (!(error instanceof KlatschError) || !error.retryable) throw error
         last = error
         const wait = Math.min(error.retryAfterMs ?? 250 * attempt, MAX_RETRY_AFTER_MS)
-        await new Promise((resolve) => setTimeout(resolve, wait))
+        await pause(systemScheduler, wait)
       }
     }
     throw last

@@ -38,6 +38,7 @@ export function createClient(options: ClientOptions): Client {
   const moved = new Set<string>()
   let actor: string | undefined
   let connections = 0
+  let wanted = false
   let stopListening: () => void = () => {}
 
   const connection = new Connection({
@@ -182,12 +183,14 @@ export function createClient(options: ClientOptions): Client {
     connect() {
       stopListening()
       stopListening = listenForWakeups(() => connection.wake())
-      void loaded.then(() => connection.connect())
+      wanted = true
+      void loaded.then(() => wanted && connection.connect())
     },
     async close() {
+      wanted = false
       stopListening()
-      await loaded
       connection.stop('closed')
+      await loaded
       outbox.end()
       timers.clear()
       writeCursors()

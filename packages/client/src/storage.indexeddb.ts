@@ -66,7 +66,19 @@ export function indexedDbStorage(name: string): ClientStorage {
           else await cursors.put(cursor, subject)
         }
       }
-      await Promise.all([changed(), transaction.done])
+      // Heard at once, so that its failing while the changes are made is not an unhandled rejection.
+      const done = transaction.done.then(
+        () => undefined,
+        (error: unknown) => ({ error }),
+      )
+      try {
+        await changed()
+      } catch (error) {
+        if ((await Promise.race([done, undefined])) === undefined) transaction.abort()
+        throw error
+      }
+      const failure = await done
+      if (failure) throw failure.error
     },
   }
 }

@@ -26,7 +26,7 @@ interface Followed {
   /** Asked for by name, so it is asked for again after each reconnect. */
   named: boolean
   /** Set while something is missing: what to stop when it no longer is, and how often was asked. */
-  healing: { cancel: () => void; attempt: number } | undefined
+  healing: { cancel: () => void; attempt: number; diverged: boolean } | undefined
   /** Waiting to be taken up at the server's head, whatever that is. */
   scratch: boolean
 }
@@ -274,15 +274,16 @@ export class Streams {
   }
 
   #fork(subject: string, followed: Followed, at: number): void {
-    // While it is being healed, what was on its way already still comes; that is the same divergence.
-    if (!followed.healing || followed.healing.attempt === 0) this.#diverge(subject, at)
+    const healing = this.#heal(subject, followed, 0)
     followed.live = false
-    this.#heal(subject, followed, 0)
+    // While it is being healed, what was on its way already still comes; that is the same divergence.
+    if (!healing.diverged) this.#diverge(subject, at)
+    healing.diverged = true
   }
 
-  #heal(subject: string, followed: Followed, waitMs: number): void {
-    if (followed.healing) return
-    const healing = { cancel: () => {}, attempt: 0 }
+  #heal(subject: string, followed: Followed, waitMs: number): NonNullable<Followed['healing']> {
+    if (followed.healing) return followed.healing
+    const healing = { cancel: () => {}, attempt: 0, diverged: false }
     followed.healing = healing
     const { scheduler, random } = this.#options
     const ask = () => {
@@ -293,6 +294,7 @@ export class Streams {
       healing.cancel = scheduler.after(wait, ask)
     }
     healing.cancel = scheduler.after(waitMs, ask)
+    return healing
   }
 
   #healed(followed: Followed): void {
