@@ -30,8 +30,8 @@ export function serverProperties(settings: {
     // A consumer alone in its group starts at once, instead of waiting 3 s for others.
     'group.initial.rebalance.delay.ms': '0',
     // After kill -9 a broker may come back only when the session of its former self has ended (9 s by default).
-    'broker.session.timeout.ms': '3000',
-    'broker.heartbeat.interval.ms': '500',
+    'broker.session.timeout.ms': '2000',
+    'broker.heartbeat.interval.ms': '300',
 
     'num.network.threads': '2',
     'num.io.threads': '4',

@@ -11,13 +11,15 @@ import { log4j, serverProperties } from './kafka-config.ts'
 import { answersMetadata } from './kafka-probe.ts'
 import { freePorts } from './ports.ts'
 import { diskFull, explainFileError, halfWritten, messageOf, Problem, saysDiskFull } from './problem.ts'
-import { type Part, type Supervised, type SuperviseOptions, supervise } from './supervisor.ts'
+import { type Part, type Supervised, type SuperviseOptions, started, supervise } from './supervisor.ts'
 
 export interface KafkaOptions {
   /** Its folder: data, configuration, log. Made when missing. */
   readonly dir: string
   /** The port on 127.0.0.1; a free one when not given. */
   readonly port?: number
+  /** Its log; by default `kafka.log` in `dir`. */
+  readonly logFile?: string
   /** The folder of the verified jars (`ensureJars`); by default KAFKA_LIBS, else the cache is filled as needed. */
   readonly libs?: string
   readonly java?: Java
@@ -35,18 +37,19 @@ const FORMAT_MS = 60_000
 
 /** Starts an Apache Kafka of one's own and resolves when it answers; kept running until `stop`. */
 export async function startKafka(options: KafkaOptions & SuperviseOptions): Promise<RunningKafka> {
+  return started(await prepareKafka(options))
+}
+
+/** The same, but for the start. */
+export async function prepareKafka(options: KafkaOptions & SuperviseOptions): Promise<RunningKafka> {
   const libs =
     options.libs ?? process.env.KAFKA_LIBS ?? (await ensureJars(cacheFolder(join(options.dir, 'cache'))))
   const java = options.java ?? (await findJava())
   const [controllerPort, freePort] = await freePorts(2)
   const port = options.port ?? freePort!
-  const part = await kafkaPart({ dir: options.dir, port, controllerPort: controllerPort!, libs, java })
-  const supervised = supervise(part, options)
-  await supervised.start().catch(async (error: unknown) => {
-    await supervised.stop()
-    throw error
-  })
-  return Object.assign(supervised, { brokers: `127.0.0.1:${port}`, port, libs })
+  const { dir, logFile = join(dir, 'kafka.log') } = options
+  const part = await kafkaPart({ dir, port, controllerPort: controllerPort!, libs, java, logFile })
+  return Object.assign(supervise(part, options), { brokers: `127.0.0.1:${port}`, port, libs })
 }
 
 interface KafkaSettings {
@@ -55,13 +58,13 @@ interface KafkaSettings {
   readonly controllerPort: number
   readonly libs: string
   readonly java: Java
+  readonly logFile: string
 }
 
 async function kafkaPart(settings: KafkaSettings): Promise<Part> {
-  const { dir, port, libs, java } = settings
+  const { dir, port, libs, java, logFile } = settings
   const config = join(dir, 'server.properties')
   const log4jFile = join(dir, 'log4j2.json')
-  const logFile = join(dir, 'kafka.log')
   const data = join(dir, 'data')
   const classes = classPath(libs).join(delimiter)
   const archive = classArchive(libs, java)

@@ -19,7 +19,7 @@ import {
   saysDiskFull,
 } from './problem.ts'
 import { processesIn, signalProcess } from './processes.ts'
-import { type Part, type Supervised, type SuperviseOptions, supervise } from './supervisor.ts'
+import { type Part, type Supervised, type SuperviseOptions, started, supervise } from './supervisor.ts'
 
 export interface PostgresOptions {
   /** Its folder: the cluster and its password. Made when missing. */
@@ -56,6 +56,11 @@ const settings = {
 
 /** Starts a Postgres of one's own and resolves when it answers; kept running until `stop`. */
 export async function startPostgres(options: PostgresOptions & SuperviseOptions): Promise<RunningPostgres> {
+  return started(await preparePostgres(options))
+}
+
+/** The same, but for the start. */
+export async function preparePostgres(options: PostgresOptions & SuperviseOptions): Promise<RunningPostgres> {
   const { dir } = options
   const port = options.port ?? (await freePorts(1))[0]!
   const cluster = join(dir, 'cluster')
@@ -83,12 +88,7 @@ export async function startPostgres(options: PostgresOptions & SuperviseOptions)
     family: () => processesIn(cluster),
     ...(options.onLine && { onLine: options.onLine }),
   }
-  const supervised = supervise(part, options)
-  await supervised.start().catch(async (error: unknown) => {
-    await supervised.stop()
-    throw error
-  })
-  return Object.assign(supervised, {
+  return Object.assign(supervise(part, options), {
     url: urlOf('postgres'),
     port,
     database: async (name: string) => {

@@ -19,8 +19,6 @@ export interface Part {
   readonly command: () => Promise<Command>
   /** Whether it answers; asked until it does. A rejection counts as no. */
   readonly isReady: (signal: AbortSignal) => Promise<boolean>
-  /** Asked every few seconds once it was ready; false ends the process, to be started again. */
-  readonly isLive?: (signal: AbortSignal) => Promise<boolean>
   /** How it is stopped: the signal, how long it may take before SIGKILL, and its turn (lower first). */
   readonly stopping: { readonly signal: NodeJS.Signals; readonly withinMs: number; readonly order: number }
   /** Each line of its output. */
@@ -62,7 +60,6 @@ export interface SuperviseOptions {
 const POLL_MS = 40
 const ANSWER_MS = 3_000
 const LAST_OUTPUT_MS = 200
-const LIVENESS_MS = 5_000
 const FIRST_READY_MS = 90_000
 const BACKOFF_MS = { first: 100, most: 5_000 }
 /** A process that ran this long had a good start: the backoff begins anew. */
@@ -105,20 +102,18 @@ export function supervise(
     return { how, output: [...started.lines, lastWords].join('\n').trim() }
   }
 
-  async function watch(child: ChildProcess, signal: AbortSignal, onReady: () => void): Promise<void> {
-    const asks = async (question: (signal: AbortSignal) => Promise<boolean>, otherwise: boolean) =>
-      question(AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)])).catch(() => otherwise)
-    const pause = (ms: number) => sleep(ms, undefined, { signal, ref: false }).catch(() => {})
-    while (!signal.aborted && !(await asks(part.isReady, false))) await pause(POLL_MS)
-    if (signal.aborted || child.pid === undefined) return
-    become({ kind: 'ready', pid: child.pid, since: Date.now() })
-    onReady()
-    while (part.isLive && !signal.aborted) {
-      await pause(LIVENESS_MS)
-      if (signal.aborted || (await asks(part.isLive, true))) continue
-      say(`${part.name} says that it cannot go on; ending it`)
-      child.kill('SIGKILL')
-      return
+  async function watch(child: ChildProcess, ended: AbortSignal, onReady: () => void): Promise<void> {
+    while (!ended.aborted) {
+      const isReady = await part
+        .isReady(AbortSignal.any([ended, AbortSignal.timeout(ANSWER_MS)]))
+        .catch(() => false)
+      if (ended.aborted || child.pid === undefined) return
+      if (isReady) {
+        become({ kind: 'ready', pid: child.pid, since: Date.now() })
+        onReady()
+        return
+      }
+      await sleep(POLL_MS, undefined, { signal: ended }).catch(() => {})
     }
   }
 
@@ -200,6 +195,17 @@ export function supervise(
       const late = setTimeout(() => kill('SIGKILL'), part.stopping.withinMs)
       await over.finally(() => clearTimeout(late))
     },
+  }
+}
+
+/** Starts it; what does not come up is stopped again. */
+export async function started<T extends Supervised>(part: T): Promise<T> {
+  try {
+    await part.start()
+    return part
+  } catch (error) {
+    await part.stop()
+    throw error
   }
 }
 

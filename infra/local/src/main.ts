@@ -1,0 +1,53 @@
+// npm start: everything Klatsch needs, on this machine, until Ctrl-C.
+import { openDataDir } from './data-dir.ts'
+import { probePort } from './ports.ts'
+import { messageOf, Problem } from './problem.ts'
+import { HELP, readSettings, type Settings } from './settings.ts'
+import { startStack } from './stack.ts'
+import { stopRequests } from './stop-requests.ts'
+import { terminal } from './terminal.ts'
+import { welcome } from './welcome.ts'
+
+const screen = terminal()
+const requests = stopRequests(screen.say)
+
+async function run(settings: Settings): Promise<void> {
+  const { port, host } = settings
+  const dataDir = await openDataDir(settings.dataDir, settings)
+  try {
+    const state = await probePort(port, host)
+    if (state === 'busy')
+      throw new Problem(
+        `Port ${port} is taken by another program. Take another one: PORT=${port + 1} npm start`,
+      )
+    if (state === 'forbidden')
+      throw new Problem(`Port ${port} may not be used by you. Take one above 1023: PORT=8080 npm start`)
+    const stack = await startStack({
+      port,
+      dataDir: dataDir.path,
+      say: screen.say,
+      onLine: screen.line,
+      onProgress: (progress) => screen.progress('downloading Kafka', progress),
+      signal: requests.signal,
+    })
+    screen.box(welcome(stack, dataDir.path))
+    await requests.next
+    screen.say('stopping')
+    await stack.stop()
+    screen.say('stopped; nothing is left running')
+  } finally {
+    dataDir.release()
+  }
+}
+
+try {
+  const settings = readSettings(process.argv.slice(2), process.env)
+  if (settings.help) console.log(HELP)
+  else await run(settings)
+  process.exit(0)
+} catch (error) {
+  if (requests.signal.aborted) process.exit(130)
+  screen.say(error instanceof Problem ? error.message : `something went wrong: ${messageOf(error)}`)
+  if (!(error instanceof Problem)) console.error(error)
+  process.exit(1)
+}

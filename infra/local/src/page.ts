@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { projectRoot } from './paths.ts'
+import { runScript } from './scripts.ts'
+
+const BUILD_MS = 180_000
+/** Everything a built page is made of. */
+const SOURCES = ['frontend', 'packages/contracts', 'packages/streams', 'packages/client', 'pnpm-lock.yaml']
+const NOT_SOURCES = new Set(['node_modules', 'dist'])
+
+/** Builds the page where its sources changed since the last time, and gives the folder to serve. */
+export async function buildPage(say: (sentence: string) => void, signal?: AbortSignal): Promise<string> {
+  const folder = join(projectRoot, 'frontend', 'dist')
+  const stamp = join(folder, '.made-from')
+  const sources = hashOf(SOURCES.map((name) => join(projectRoot, name)))
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === sources) return folder
+  say('building the page')
+  await runScript({
+    what: 'The page could not be built',
+    script: join(projectRoot, 'frontend', 'node_modules', 'vite', 'bin', 'vite.js'),
+    args: ['build', '--logLevel', 'warn'],
+    cwd: join(projectRoot, 'frontend'),
+    env: { ...process.env, NODE_ENV: 'production' },
+    withinMs: BUILD_MS,
+    signal,
+  })
+  writeFileSync(stamp, sources)
+  return folder
+}
+
+function hashOf(paths: readonly string[]): string {
+  const hash = createHash('sha256')
+  for (const path of paths) {
+    for (const file of filesIn(path)) hash.update(file).update('\0').update(readFileSync(file)).update('\0')
+  }
+  return hash.digest('hex')
+}
+
+/** Every file below, in a fixed order. */
+function filesIn(path: string): string[] {
+  if (!statSync(path).isDirectory()) return [path]
+  return readdirSync(path)
+    .filter((name) => !NOT_SOURCES.has(name))
+    .sort()
+    .flatMap((name) => filesIn(join(path, name)))
+}

@@ -1,0 +1,4 @@
+import { fileURLToPath } from 'node:url'
+
+/** The top of the checkout. */
+export const projectRoot = fileURLToPath(new URL('../../..', import.meta.url))

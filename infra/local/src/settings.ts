@@ -1,0 +1,53 @@
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { projectRoot } from './paths.ts'
+import { Problem } from './problem.ts'
+
+export interface Settings {
+  /** The one public port. */
+  readonly port: number
+  /** The address that port is bound to. */
+  readonly host: string
+  readonly dataDir: string
+  readonly reset: boolean
+  readonly help: boolean
+}
+
+export const HELP = `Klatsch: a chat on a Kafka log, with a Kafka and a Postgres of its own.
+
+  npm start                 start everything, and say where to click; Ctrl-C stops it
+  npm start -- --reset      first delete what is in the data folder: all messages and accounts
+  npm start -- --help       this text
+
+Environment:
+  PORT=8080                 the one public port
+  HOST=127.0.0.1            the address it is bound to; 0.0.0.0 lets other machines in
+  KLATSCH_DATA_DIR=.klatsch where messages, accounts and logs are kept
+  KAFKA_BROKERS=host:port   use this Kafka and start none (KAFKA_SSL, KAFKA_SASL_MECHANISM,
+                            KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_REPLICATION)
+  DATABASE_URL=postgres://… use this Postgres and start none (DATABASE_SSL)
+  ADMIN_USERNAME=ada        whoever registers this name is an administrator
+All settings of the services, which are passed on to them: docs/CONFIG.md
+`
+
+/** What was asked for on the command line and by the environment. @throws Problem */
+export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): Settings {
+  const { reset = false, help = false } = flags(args)
+  const port = Number(env.PORT || 8080)
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new Problem(
+      `PORT is "${env.PORT}", which is no port. Take a number from 1 to 65535: PORT=8080 npm start`,
+    )
+  }
+  const dataDir = resolve(projectRoot, env.KLATSCH_DATA_DIR || '.klatsch')
+  return { port, host: env.HOST || '127.0.0.1', dataDir, reset, help }
+}
+
+function flags(args: readonly string[]): { reset?: boolean; help?: boolean } {
+  try {
+    const options = { reset: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const
+    return parseArgs({ args: [...args], options, allowPositionals: false }).values
+  } catch (error) {
+    throw new Problem(`${(error as Error).message.split('.')[0]}. "npm start -- --help" lists what there is.`)
+  }
+}

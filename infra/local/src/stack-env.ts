@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto'
+
+/** The environment of the services: the user's own, and what the stack decides. */
+export interface StackEnv {
+  /** For a script or service that talks to Kafka. */
+  readonly kafka: NodeJS.ProcessEnv
+  readonly database: NodeJS.ProcessEnv
+  readonly chat: NodeJS.ProcessEnv
+  readonly gateway: NodeJS.ProcessEnv
+}
+
+/** How to reach a server of ours: none of what the environment says about reaching others. */
+const plainKafka = {
+  KAFKA_SSL: 'false',
+  KAFKA_SASL_MECHANISM: undefined,
+  KAFKA_SASL_USERNAME: undefined,
+  KAFKA_SASL_PASSWORD: undefined,
+  KAFKA_REPLICATION: '1',
+}
+const plainPostgres = { DATABASE_SSL: 'false', PGSSLMODE: undefined, PGOPTIONS: undefined }
+
+export function stackEnv(
+  env: NodeJS.ProcessEnv,
+  stack: {
+    readonly brokers: string
+    readonly databaseUrl: string
+    readonly chatPort: number
+    readonly port: number
+    readonly pageDir: string
+    readonly admin: string
+  },
+): StackEnv {
+  const shared = { ...env, INTERNAL_TOKEN: env.INTERNAL_TOKEN || randomBytes(24).toString('base64url') }
+  const kafka = { ...shared, ...(env.KAFKA_BROKERS ? {} : plainKafka), KAFKA_BROKERS: stack.brokers }
+  const database = { ...shared, ...(env.DATABASE_URL ? {} : plainPostgres), DATABASE_URL: stack.databaseUrl }
+  return {
+    kafka,
+    database,
+    chat: {
+      ...kafka,
+      ...database,
+      HOST: '127.0.0.1',
+      PORT: String(stack.chatPort),
+      ADMIN_USERNAME: stack.admin,
+    },
+    // The gateway alone is public, and has no business with the database.
+    gateway: {
+      ...kafka,
+      DATABASE_URL: undefined,
+      PORT: String(stack.port),
+      CHAT_URL: `http://127.0.0.1:${stack.chatPort}`,
+      PAGE_DIR: stack.pageDir,
+    },
+  }
+}
