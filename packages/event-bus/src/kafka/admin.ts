@@ -1,13 +1,10 @@
+import { systemScheduler } from '@klatsch/streams'
 import type { Admin } from 'kafkajs'
-import { type KafkaSettings, kafkaClient, within } from './client.ts'
+import type { LogQueries } from '../shared/connection.ts'
+import { within } from '../shared/within.ts'
+import { type KafkaSettings, kafkaClient } from './client.ts'
 
 const ADMIN_TIMEOUT_MS = 10_000
-
-/** First offset kept and the offset the next record will get. */
-export interface OffsetRange {
-  readonly begin: bigint
-  readonly end: bigint
-}
 
 /** One shared admin connection, opened when first used and opened anew after a fault. */
 export interface AdminHandle {
@@ -38,6 +35,7 @@ export function adminHandle(settings: KafkaSettings): AdminHandle {
       const mine = current
       try {
         return await within(
+          systemScheduler,
           ADMIN_TIMEOUT_MS,
           'a question to the broker',
           mine.then(({ admin }) => work(admin)),
@@ -58,24 +56,18 @@ export function adminHandle(settings: KafkaSettings): AdminHandle {
   }
 }
 
-/** Begin and end of each partition of a topic, by partition. */
-export async function offsetRanges(admin: AdminHandle, topic: string): Promise<Map<number, OffsetRange>> {
-  const offsets = await admin.run((a) => a.fetchTopicOffsets(topic))
-  return new Map(offsets.map((o) => [o.partition, { begin: BigInt(o.low), end: BigInt(o.high) }]))
-}
-
-/** Committed offsets of a group in one topic, by partition; partitions without one are missing. */
-export async function committedOffsets(
-  admin: AdminHandle,
-  group: string,
-  topic: string,
-): Promise<Map<number, bigint>> {
-  const answer = await admin.run((a) => a.fetchOffsets({ groupId: group, topics: [topic] }))
-  const found = new Map<number, bigint>()
-  for (const { partitions } of answer) {
-    for (const { partition, offset } of partitions) {
-      if (BigInt(offset) >= 0n) found.set(partition, BigInt(offset))
-    }
+export function logQueries(admin: AdminHandle): LogQueries {
+  return {
+    async ranges(topic) {
+      const offsets = await admin.run((a) => a.fetchTopicOffsets(topic))
+      return new Map(offsets.map((o) => [o.partition, { begin: BigInt(o.low), end: BigInt(o.high) }]))
+    },
+    async committed(group, topic) {
+      const answer = await admin.run((a) => a.fetchOffsets({ groupId: group, topics: [topic] }))
+      const partitions = answer.flatMap((one) => one.partitions)
+      return new Map(
+        partitions.map((p) => [p.partition, BigInt(p.offset)] as const).filter(([, at]) => at >= 0n),
+      )
+    },
   }
-  return found
 }

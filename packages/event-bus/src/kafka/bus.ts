@@ -1,10 +1,11 @@
 import { type Scheduler, systemScheduler } from '@klatsch/streams'
+import { groupConsumer } from '../shared/consumer.ts'
 import { batchingPublisher } from '../shared/publisher.ts'
 import type { Consumer, EventBus, Publisher } from '../types.ts'
-import { adminHandle } from './admin.ts'
+import { adminHandle, logQueries } from './admin.ts'
 import type { KafkaSettings } from './client.ts'
-import { kafkaConsumer } from './consumer.ts'
 import { kafkaTransport } from './publisher.ts'
+import { kafkaSession } from './session.ts'
 
 export interface KafkaBusOptions extends KafkaSettings {
   readonly scheduler?: Scheduler
@@ -33,7 +34,14 @@ export function kafkaEventBus(options: KafkaBusOptions): EventBus {
       return publisher
     },
     async consume(consumerOptions) {
-      const consumer = kafkaConsumer(consumerOptions, { settings, admin, scheduler, random })
+      const { group, topics } = consumerOptions
+      const consumer = groupConsumer(consumerOptions, {
+        queries: logQueries(admin),
+        connect: (events) => kafkaSession({ settings, group, topics, scheduler, random }, events),
+        scheduler,
+        random,
+        log: settings.log,
+      })
       consumers.push(consumer)
       return consumer
     },

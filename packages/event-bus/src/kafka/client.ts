@@ -1,5 +1,6 @@
 import { connect as connectTcp, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { systemScheduler } from '@klatsch/streams'
 import {
   type ISocketFactoryArgs,
   Kafka,
@@ -8,6 +9,7 @@ import {
   logLevel,
   type SASLOptions,
 } from 'kafkajs'
+import { within } from '../shared/within.ts'
 import type { Log } from '../types.ts'
 
 /** What is needed to reach a Kafka cluster. `brokers`: `host:port`, any of the cluster's. */
@@ -70,7 +72,7 @@ export function kafkaClient(settings: KafkaSettings): KafkaClient {
       for (const socket of sockets) socket.destroy(new Error('cut'))
     },
     async end(disconnect, ms) {
-      await within(ms, 'disconnecting', disconnect).catch(() => {})
+      await within(systemScheduler, ms, 'disconnecting', disconnect).catch(() => {})
       for (const socket of sockets) socket.destroy()
     },
   }
@@ -102,17 +104,4 @@ export function rootCause(error: unknown): {
   let at = error
   while (at instanceof Error && at.cause instanceof Error) at = at.cause
   return at instanceof Error ? at : new Error(String(at))
-}
-
-/** Settles as `work` does, or rejects after `ms`. */
-export async function within<T>(ms: number, what: string, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} took longer than ${ms} ms`)), ms)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }

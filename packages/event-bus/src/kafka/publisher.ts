@@ -1,8 +1,10 @@
 import { KlatschError, partitionOf } from '@klatsch/contracts'
+import { systemScheduler } from '@klatsch/streams'
 import type { Producer, TopicMessages } from 'kafkajs'
 import { type Message, SendFault, type Transport } from '../shared/publisher.ts'
+import { within } from '../shared/within.ts'
 import type { AdminHandle } from './admin.ts'
-import { type KafkaSettings, kafkaClient, REQUEST_TIMEOUT_MS, rootCause, within } from './client.ts'
+import { type KafkaSettings, kafkaClient, REQUEST_TIMEOUT_MS, rootCause } from './client.ts'
 
 /** The broker says the record itself is wrong. */
 const RECORD_FAULTS = new Set([
@@ -102,7 +104,7 @@ async function connectProducer(settings: KafkaSettings): Promise<Identity> {
   producer.on(producer.events.REQUEST_TIMEOUT, client.cut)
   const end = () => client.end(producer.disconnect(), 2_000)
   try {
-    await within(2 * REQUEST_TIMEOUT_MS, 'connecting the producer', producer.connect())
+    await within(systemScheduler, 2 * REQUEST_TIMEOUT_MS, 'connecting the producer', producer.connect())
   } catch (error) {
     await end()
     throw new SendFault('passing', error)

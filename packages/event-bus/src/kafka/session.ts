@@ -1,8 +1,11 @@
 import { backoffMs, pause, type Scheduler } from '@klatsch/streams'
-import type { Consumer, EachBatchPayload } from 'kafkajs'
-import { type KafkaSettings, kafkaClient, rootCause, within } from './client.ts'
+import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs'
+import type { GroupConnection, GroupEvents } from '../shared/connection.ts'
+import { SESSION_MS } from '../shared/consumer.ts'
+import { within } from '../shared/within.ts'
+import type { IncomingRecord } from '../types.ts'
+import { type KafkaSettings, kafkaClient, rootCause } from './client.ts'
 
-export const SESSION_MS = 6_000
 const HEARTBEAT_MS = 1_000
 const REBALANCE_MS = 10_000
 const MAX_WAIT_MS = 250
@@ -10,40 +13,25 @@ const CLOSE_MS = 5_000
 /** A topic that is still missing after so long is a mistake, not a start in progress. */
 const MISSING_TOPIC_MS = 30_000
 
-export interface SessionPorts {
+export interface SessionOptions {
   readonly settings: KafkaSettings
   readonly group: string
   readonly topics: readonly string[]
   readonly scheduler: Scheduler
   readonly random: () => number
-  beforeJoin(): Promise<void>
-  /** Called before anything is fetched under the new assignment. */
-  joined(consumer: Consumer, assignment: Readonly<Record<string, readonly number[]>>): void
-  batch(payload: EachBatchPayload): void
-  /** Everything before `next` is fetched, though there were no records in it (control records). */
-  skipped(topic: string, partition: number, next: bigint): void
-  heartbeat(): void
-  /** A passing fault of the connection, or its end. */
-  fault(error: unknown | undefined): void
-  /** It cannot go on. */
-  fatal(reason: string): void
 }
 
 /** Keeps a kafkajs consumer going: connects, joins, and after a crash or a stall starts over with a fresh one. */
-export interface Session {
-  readonly consumer: Consumer | undefined
-  /** When the fetch loop last turned, in scheduler time. */
-  readonly lastTurn: number
-  restart(reason: string): void
-  close(): Promise<void>
-}
-
-export function kafkaSession(ports: SessionPorts): Session {
-  const { settings, group, scheduler } = ports
+export function kafkaSession(options: SessionOptions, events: GroupEvents): GroupConnection {
+  const { settings, group, scheduler } = options
   const stop = new AbortController()
   let current: { consumer: Consumer } | undefined
   let lastTurn = scheduler.now()
   let failed: ((error: unknown) => void) | undefined
+
+  function turned(): void {
+    lastTurn = scheduler.now()
+  }
 
   /** Runs one kafkajs consumer; resolves with why it ended. */
   async function runOnce(): Promise<unknown> {
@@ -55,8 +43,8 @@ export function kafkaSession(ports: SessionPorts): Session {
       rebalanceTimeout: REBALANCE_MS,
       maxWaitTimeInMs: MAX_WAIT_MS,
       minBytes: 1,
-      maxBytesPerPartition: 1_048_576,
       allowAutoTopicCreation: false,
+      // It is this function's caller that starts over, with a new consumer.
       retry: { initialRetryTime: 50, maxRetryTime: 1_000, retries: 5, restartOnFailure: async () => false },
     })
     const mine = { consumer }
@@ -64,57 +52,71 @@ export function kafkaSession(ports: SessionPorts): Session {
     const over = new Promise<unknown>((resolve) => {
       failed = resolve
     })
-    const { events } = consumer
-    const ifCurrent = (react: () => void) => () => {
-      if (current === mine) react()
-    }
-    consumer.on(events.REQUEST_TIMEOUT, client.cut)
-    consumer.on(
-      events.FETCH,
-      ifCurrent(() => turned()),
-    )
-    consumer.on(
-      events.HEARTBEAT,
-      ifCurrent(() => ports.heartbeat()),
-    )
-    consumer.on(events.CRASH, ({ payload }) => ifCurrent(() => failed?.(payload.error))())
-    consumer.on(events.GROUP_JOIN, ({ payload }) =>
-      ifCurrent(() => {
-        turned()
-        ports.fault(undefined)
-        ports.heartbeat()
-        ports.joined(consumer, payload.memberAssignment)
-      })(),
-    )
-    consumer.on(events.END_BATCH_PROCESS, ({ payload }) => {
-      if (current === mine && payload.batchSize === 0 && payload.lastOffset !== null) {
-        ports.skipped(payload.topic, payload.partition, BigInt(payload.lastOffset) + 1n)
-      }
+    const names = consumer.events
+    consumer.on(names.REQUEST_TIMEOUT, client.cut)
+    consumer.on(names.FETCH, turned)
+    consumer.on(names.HEARTBEAT, () => {
+      if (current === mine) events.heartbeat()
+    })
+    consumer.on(names.CRASH, ({ payload }) => {
+      if (current === mine) failed?.(payload.error)
+    })
+    consumer.on(names.GROUP_JOIN, ({ payload }) => {
+      if (current !== mine) return
+      turned()
+      events.fault(undefined)
+      const assigned = Object.entries(payload.memberAssignment)
+      consumer.pause(assigned.map(([topic, partitions]) => ({ topic, partitions })))
+      events.joined(payload.memberAssignment)
+    })
+    consumer.on(names.END_BATCH_PROCESS, ({ payload }) => {
+      // Control records only: kafkajs passes them by itself.
+      if (current !== mine || payload.batchSize > 0 || payload.lastOffset === null) return
+      const { topic, partition, lastOffset, highWatermark } = payload
+      events.fetched({
+        topic,
+        partition,
+        records: [],
+        next: BigInt(lastOffset) + 1n,
+        end: BigInt(highWatermark),
+      })
     })
     try {
       await consumer.connect()
-      await consumer.subscribe({ topics: [...ports.topics], fromBeginning: true })
+      await consumer.subscribe({ topics: [...options.topics], fromBeginning: true })
       await consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
         beforeJoin: async () => {
-          if (current === mine) await ports.beforeJoin()
+          if (current === mine) await events.beforeJoin()
         },
         eachBatch: async (payload) => {
-          if (current === mine) ports.batch(payload)
+          if (current === mine) passOn(payload)
         },
       })
       return await over
     } catch (error) {
       return error
     } finally {
-      if (current === mine) current = undefined
+      current = undefined
+      events.lost()
       await client.end(consumer.disconnect(), CLOSE_MS)
     }
   }
 
-  function turned(): void {
-    lastTurn = scheduler.now()
+  function passOn({ batch, resolveOffset, isStale, pause: pausePartition }: EachBatchPayload): void {
+    if (isStale()) return
+    const { topic, partition } = batch
+    const last = batch.lastOffset()
+    const verdict = events.fetched({
+      topic,
+      partition,
+      records: batch.messages.map((message) => recordOf(topic, partition, message)),
+      next: BigInt(last) + 1n,
+      end: BigInt(batch.highWatermark),
+    })
+    if (verdict !== 'refused') resolveOffset(last)
+    if (verdict === 'full') pausePartition()
   }
 
   async function run(): Promise<void> {
@@ -125,21 +127,26 @@ export function kafkaSession(ports: SessionPorts): Session {
       const error = await runOnce()
       if (stop.signal.aborted) return
       const missing = isMissingTopic(error) && scheduler.now() - startedAt < MISSING_TOPIC_MS
-      if (!missing && !canHeal(error)) return ports.fatal(reasonOf(error, ports.topics))
-      ports.fault(error)
+      if (!missing && !canHeal(error)) return events.fatal(reasonOf(error, options.topics))
+      events.fault(error)
       if (scheduler.now() - begunAt > 30_000) attempt = 0
-      await pause(scheduler, backoffMs(attempt, 100, 3_000, ports.random), stop.signal)
+      await pause(scheduler, backoffMs(attempt, 100, 3_000, options.random), stop.signal)
     }
   }
 
   const ended = run()
 
   return {
-    get consumer() {
-      return current?.consumer
-    },
     get lastTurn() {
       return lastTurn
+    },
+    fetchFrom: ({ topic, partition, offset }) =>
+      current?.consumer.seek({ topic, partition, offset: String(offset) }),
+    pause: (topic, partition) => current?.consumer.pause([{ topic, partitions: [partition] }]),
+    resume: (topic, partition) => current?.consumer.resume([{ topic, partitions: [partition] }]),
+    async commit(positions) {
+      if (!current) throw new Error('not a member at the moment')
+      await current.consumer.commitOffsets(positions.map((at) => ({ ...at, offset: String(at.offset) })))
     },
     restart(reason) {
       failed?.(new Stalled(reason))
@@ -147,10 +154,29 @@ export function kafkaSession(ports: SessionPorts): Session {
     async close() {
       stop.abort()
       failed?.(new Stalled('closing'))
-      await within(2 * CLOSE_MS, 'closing the consumer', ended).catch(() => {})
+      await within(scheduler, 2 * CLOSE_MS, 'leaving the group', ended).catch(() => {})
     },
   }
 }
+
+function recordOf(topic: string, partition: number, message: KafkaMessage): IncomingRecord {
+  const headers: Record<string, string> = {}
+  for (const name in message.headers) {
+    const value = message.headers[name]
+    if (value !== undefined) headers[name] = String(Array.isArray(value) ? value.at(-1) : value)
+  }
+  return {
+    topic,
+    partition,
+    offset: message.offset,
+    key: message.key === null ? '' : message.key.toString(),
+    value: message.value ?? NO_BYTES,
+    headers,
+    timestamp: Number(message.timestamp),
+  }
+}
+
+const NO_BYTES = Buffer.alloc(0)
 
 class Stalled extends Error {
   override readonly name = 'Stalled'

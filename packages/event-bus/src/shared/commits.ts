@@ -1,14 +1,14 @@
 import type { Scheduler } from '@klatsch/streams'
-import type { Consumer } from 'kafkajs'
 import type { Log } from '../types.ts'
-import { within } from './client.ts'
+import type { Position } from './connection.ts'
+import { within } from './within.ts'
 
 const EVERY_MS = 200
 const COMMIT_MS = 5_000
 
 /** Commits the latest positions, one request in flight, many marks in one. */
 export interface Commits {
-  mark(topic: string, partition: number, next: bigint): void
+  mark(position: Position): void
   /** No longer ours to commit. */
   forget(topic: string, partition: number): void
   /** Commits what is marked now; resolves also when that failed or took longer than `ms`. */
@@ -16,24 +16,22 @@ export interface Commits {
   close(): void
 }
 
-export function commits(consumer: () => Consumer | undefined, scheduler: Scheduler, log: Log): Commits {
-  const marked = new Map<string, { topic: string; partition: number; next: bigint }>()
+export function commits(
+  commit: (positions: readonly Position[]) => Promise<void>,
+  scheduler: Scheduler,
+  log: Log,
+): Commits {
+  const marked = new Map<string, Position>()
   let running: Promise<void> | undefined
   let cancelTimer: (() => void) | undefined
   let closed = false
 
-  async function commit(): Promise<void> {
-    const to = consumer()
+  async function commitMarked(): Promise<void> {
     const taken = [...marked.entries()]
-    if (!to || taken.length === 0) return
+    if (taken.length === 0) return
     try {
-      const offsets = taken.map(([, m]) => ({
-        topic: m.topic,
-        partition: m.partition,
-        offset: String(m.next),
-      }))
-      await within(COMMIT_MS, 'a commit', to.commitOffsets(offsets))
-      for (const [key, mark] of taken) if (marked.get(key) === mark) marked.delete(key)
+      await within(scheduler, COMMIT_MS, 'a commit', commit(taken.map(([, position]) => position)))
+      for (const [key, position] of taken) if (marked.get(key) === position) marked.delete(key)
     } catch (error) {
       log.info({ error: String(error) }, 'positions not committed; they will be, with the next ones')
     }
@@ -43,7 +41,7 @@ export function commits(consumer: () => Consumer | undefined, scheduler: Schedul
     if (cancelTimer || closed) return
     cancelTimer = scheduler.after(EVERY_MS, () => {
       cancelTimer = undefined
-      running ??= commit().finally(() => {
+      running ??= commitMarked().finally(() => {
         running = undefined
         if (marked.size > 0) schedule()
       })
@@ -51,8 +49,8 @@ export function commits(consumer: () => Consumer | undefined, scheduler: Schedul
   }
 
   return {
-    mark(topic, partition, next) {
-      marked.set(`${topic}/${partition}`, { topic, partition, next })
+    mark(position) {
+      marked.set(`${position.topic}/${position.partition}`, position)
       schedule()
     },
     forget(topic, partition) {
@@ -61,9 +59,9 @@ export function commits(consumer: () => Consumer | undefined, scheduler: Schedul
     async flush(ms) {
       const all = (async () => {
         await running
-        await commit()
+        await commitMarked()
       })()
-      await within(ms, 'the last commit', all).catch(() => {})
+      await within(scheduler, ms, 'the last commit', all).catch(() => {})
     },
     close() {
       closed = true
