@@ -142,8 +142,9 @@ export function createApi(options: ApiOptions) {
     login: (body: { username: string; password: string }): Promise<Session> =>
       post('/auth/login', sessionSchema, body),
     guest: (body: { username: string }): Promise<Session> => post('/auth/guest', sessionSchema, body),
-    refresh: (refreshToken: string): Promise<Session> =>
-      post('/auth/refresh', sessionSchema, { refreshToken }),
+    /** Each token is exchanged once; whoever got no answer asks again with the same `id`. */
+    refresh: (refreshToken: string, { id }: WriteOptions = {}): Promise<Session> =>
+      post('/auth/refresh', sessionSchema, { refreshToken }, id),
     logout: async (refreshToken?: string): Promise<void> => {
       await call('POST', '/auth/logout', answers.none, {
         body: refreshToken === undefined ? {} : { refreshToken },

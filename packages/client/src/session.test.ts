@@ -23,16 +23,18 @@ const session = (seconds: number): Session => {
 
 function bench(answer: () => Promise<Session>) {
   const refreshed: string[] = []
+  const exchanges: (string | undefined)[] = []
   const loggedOut: (string | undefined)[] = []
   const storage = memorySession()
   const api = {
-    refresh: (token: string) => {
+    refresh: (token: string, { id }: { id?: string } = {}) => {
       refreshed.push(token)
+      exchanges.push(id)
       return answer()
     },
     logout: async (token?: string) => void loggedOut.push(token),
   }
-  return { refreshed, loggedOut, storage, api, keeper: createSession(api, storage, () => NOW) }
+  return { refreshed, exchanges, loggedOut, storage, api, keeper: createSession(api, storage, () => NOW) }
 }
 
 describe('the session', () => {
@@ -94,6 +96,22 @@ describe('the session', () => {
     keeper.start(session(1))
     await expect(keeper.token()).rejects.toMatchObject({ code: 'server.unavailable' })
     expect(keeper.current).toBeDefined()
+  })
+
+  test('an exchange whose answer was lost is repeated under the same name', async () => {
+    let answers = 0
+    const { keeper, exchanges } = bench(async () => {
+      answers += 1
+      if (answers === 1) throw new KlatschError('server.timeout')
+      return session(1)
+    })
+    keeper.start(session(1))
+    await keeper.token().catch(() => {})
+    await keeper.token()
+    await keeper.token()
+    expect(exchanges[0]).toBeDefined()
+    expect(exchanges[1]).toBe(exchanges[0])
+    expect(exchanges[2]).not.toBe(exchanges[0])
   })
 
   test('end(): forgotten here, and told to the server', async () => {

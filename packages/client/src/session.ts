@@ -1,4 +1,5 @@
 import { KlatschError, type Session, sessionSchema } from '@klatsch/contracts'
+import { v7 } from 'uuid'
 import type { Api } from './api.ts'
 import { tokenLifeMs } from './token.ts'
 
@@ -77,6 +78,8 @@ export function createSession(
 ): SessionKeeper {
   const listeners = new Set<(session: Session | undefined) => void>()
   let refreshing: Promise<string> | undefined
+  /** An exchange whose answer may have been lost: asked again under the same name, it is no reuse. */
+  let exchange: { readonly of: string; readonly id: string } | undefined
 
   function tell(): void {
     for (const listener of listeners) listener(storage.get())
@@ -102,7 +105,9 @@ export function createSession(
       const before = storage.get()
       if (!before) throw new KlatschError('auth.required')
       try {
-        const session = await api.refresh(before.refreshToken)
+        if (exchange?.of !== before.refreshToken) exchange = { of: before.refreshToken, id: v7() }
+        const session = await api.refresh(before.refreshToken, { id: exchange.id })
+        exchange = undefined
         keep(session)
         return session.accessToken
       } catch (error) {

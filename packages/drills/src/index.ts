@@ -1,0 +1,3 @@
+export * from './checker.ts'
+export type * from './history.ts'
+export * from './print.ts'
