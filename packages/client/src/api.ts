@@ -107,8 +107,15 @@ export function createApi(options: ApiOptions) {
   const get = async <S extends z.ZodType>(path: string, answer: S): Promise<z.output<S>> =>
     (await call('GET', path, answer, {})).value
 
-  const post = async <S extends z.ZodType>(path: string, answer: S, body: unknown): Promise<z.output<S>> =>
-    (await call('POST', path, answer, { body, authorized: false, ms: WRITE_MS })).value
+  const post = async <S extends z.ZodType>(
+    path: string,
+    answer: S,
+    body: unknown,
+    key?: string,
+  ): Promise<z.output<S>> => {
+    const named = key === undefined ? {} : { key }
+    return (await call('POST', path, answer, { body, ...named, authorized: false, ms: WRITE_MS })).value
+  }
 
   /** A wish: the same key until its outcome is known, so repeating it changes nothing twice. */
   async function write<S extends z.ZodType>(
