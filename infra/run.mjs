@@ -2,8 +2,17 @@
 // Works on Node 20 and later, with nothing but npm: node infra/run.mjs <file.ts> [arguments]
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { constants } from 'node:os'
+import {
+  accessSync,
+  existsSync,
+  mkdirSync,
+  constants as modes,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { constants, homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -13,6 +22,9 @@ const windows = process.platform === 'win32'
 const node = join(root, 'node_modules', 'node', 'bin', windows ? 'node.exe' : 'node')
 const stamp = join(root, 'node_modules', '.klatsch-installed')
 const lock = join(root, 'node_modules', '.klatsch-installing')
+const STEP_MS = 15 * 60_000
+const DISK_FULL = 'the disk is full. Free some space and run the same command again.'
+const NOT_OURS = `${root} cannot be written by this user, and packages have to be installed there once. Run this as its owner, or in a copy of your own.`
 
 function fail(message) {
   console.error(`klatsch: ${message}`)
@@ -36,37 +48,56 @@ function inputs() {
   return hash.digest('hex')
 }
 
+/**
+ * Where npm and pnpm keep what they downloaded: in the home folder, or, where there is none that can be written,
+ * beside the installed packages. Settings in a home that can be read count all the same.
+ */
+function homeEnv() {
+  const home = homedir()
+  try {
+    accessSync(home, modes.W_OK | modes.X_OK)
+    return {}
+  } catch {
+    return { HOME: join(root, 'node_modules', '.home'), npm_config_userconfig: join(home, '.npmrc') }
+  }
+}
+
 function step(what, command, args, env = {}) {
   const shown = process.stdout.isTTY ? 'inherit' : 'pipe'
   const done = spawnSync(command, args, {
     cwd: root,
-    env: { ...process.env, CI: 'true', ...env },
+    env: { ...process.env, CI: 'true', ...homeEnv(), ...env },
     stdio: ['ignore', shown, shown],
     encoding: 'utf8',
     shell: windows,
-    timeout: 15 * 60_000,
+    timeout: STEP_MS,
   })
   if (done.status === 0) return
+  rmSync(lock, { force: true })
+  if (done.error?.code === 'ENOENT')
+    fail(`${what} needs ${command}, which comes with Node: is it on the path?`)
   const output = `${done.stdout ?? ''}${done.stderr ?? ''}`.trim().split('\n').slice(-15).join('\n')
   if (output) console.error(output)
-  fail(
-    /ENOSPC/.test(output)
-      ? `${what} failed: the disk is full. Free some space and run the same command again.`
-      : `${what} failed. Check that the npm registry can be reached, then run the same command again.`,
-  )
+  if (/ENOSPC|no space left/i.test(output)) fail(`${what} failed: ${DISK_FULL}`)
+  if (/EACCES|EPERM|EROFS/.test(output)) fail(`${what} failed: ${NOT_OURS}`)
+  fail(`${what} failed. Check that the npm registry can be reached, then run the same command again.`)
 }
 
 /** Two first starts at once must not install over each other. */
 function takeLock() {
-  mkdirSync(dirname(lock), { recursive: true })
+  try {
+    mkdirSync(dirname(lock), { recursive: true })
+  } catch (error) {
+    fail(error.code === 'ENOSPC' ? DISK_FULL : NOT_OURS)
+  }
   const deadline = Date.now() + 10 * 60_000
   for (;;) {
     try {
       writeFileSync(lock, String(process.pid), { flag: 'wx' })
       return
     } catch (error) {
-      if (error.code === 'ENOSPC') fail('the disk is full. Free some space and run the same command again.')
-      if (error.code !== 'EEXIST') fail(`cannot write ${lock}: ${error.message}`)
+      if (error.code === 'ENOSPC') fail(DISK_FULL)
+      if (error.code !== 'EEXIST') fail(NOT_OURS)
     }
     const owner = Number(read(lock))
     const alive = (() => {
@@ -83,6 +114,7 @@ function takeLock() {
   }
 }
 
+const startedAt = Date.now() - Math.round(process.uptime() * 1_000)
 const [major] = process.versions.node.split('.').map(Number)
 if (major < 20) fail(`needs Node 20 or later to begin with; this is ${process.versions.node}.`)
 const [file, ...args] = process.argv.slice(2)
@@ -94,9 +126,19 @@ if (read(stamp) !== wanted || !existsSync(node)) {
   try {
     if (read(stamp) !== wanted || !existsSync(node)) {
       console.error('klatsch: installing packages (once; about half a minute)')
-      step('installing packages', windows ? 'npx.cmd' : 'npx', ['--yes', PNPM, 'install', '--frozen-lockfile'])
+      step('installing packages', windows ? 'npx.cmd' : 'npx', [
+        '--yes',
+        PNPM,
+        'install',
+        '--frozen-lockfile',
+      ])
       // The generator asks for an engine binary that it never runs, and would download it; any file will do.
-      const prisma = ['services/chat/node_modules/prisma/build/index.js', 'generate', '--config', 'services/chat/prisma.config.ts']
+      const prisma = [
+        'services/chat/node_modules/prisma/build/index.js',
+        'generate',
+        '--config',
+        'services/chat/prisma.config.ts',
+      ]
       step('generating the database client', node, prisma, {
         PRISMA_SCHEMA_ENGINE_BINARY: node,
         PRISMA_HIDE_UPDATE_MESSAGE: 'true',
@@ -110,11 +152,22 @@ if (read(stamp) !== wanted || !existsSync(node)) {
 }
 
 const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(root, file), ...args], {
-  stdio: 'inherit',
-  env: { ...process.env, KLATSCH_ROOT: root },
+  // The pipe is written by nobody: when it closes, the script knows that this process has ended, however it did.
+  stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
+  env: { ...process.env, KLATSCH_PARENT_FD: '3', KLATSCH_STARTED_AT: String(startedAt) },
 })
 // The terminal sends Ctrl-C to the whole group; what is sent to this process alone is handed on.
 process.on('SIGINT', () => {})
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
+// An npm that was killed takes what it started along.
+if (process.env.npm_lifecycle_event) {
+  const parent = process.ppid
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(watch)
+    child.kill('SIGTERM')
+  }, 500)
+  watch.unref()
+}
 child.on('error', (error) => fail(`cannot run ${node}: ${error.message}`))
 child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 1)))

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { configSchema } from './config.ts'
 import { projectRoot } from './paths.ts'
 import { Problem } from './problem.ts'
 
@@ -27,20 +28,22 @@ Environment:
                             KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_REPLICATION)
   DATABASE_URL=postgres://… use this Postgres and start none (DATABASE_SSL)
   ADMIN_USERNAME=ada        whoever registers this name is an administrator
-All settings of the services, which are passed on to them: docs/CONFIG.md
-`
+
+Every setting of the services, which are passed on to them: docs/CONFIG.md`
 
 /** What was asked for on the command line and by the environment. @throws Problem */
 export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): Settings {
   const { reset = false, help = false } = flags(args)
-  const port = Number(env.PORT || 8080)
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new Problem(
-      `PORT is "${env.PORT}", which is no port. Take a number from 1 to 65535: PORT=8080 npm start`,
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const parsed = configSchema.safeParse(given)
+  if (!parsed.success) {
+    const names = parsed.error.issues.map(
+      ({ path: [name], message }) => `${String(name)}=${env[String(name)]} (${message})`,
     )
+    throw new Problem(`A setting is wrong: ${names.join(', ')}. "npm start -- --help" lists what there is.`)
   }
-  const dataDir = resolve(projectRoot, env.KLATSCH_DATA_DIR || '.klatsch')
-  return { port, host: env.HOST || '127.0.0.1', dataDir, reset, help }
+  const { PORT: port, HOST: host, KLATSCH_DATA_DIR: dataDir } = parsed.data
+  return { port, host, dataDir: resolve(projectRoot, dataDir), reset, help }
 }
 
 function flags(args: readonly string[]): { reset?: boolean; help?: boolean } {

@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { Socket } from 'node:net'
 
 export interface StopRequests {
   readonly signal: AbortSignal
@@ -33,10 +33,11 @@ export function stopRequests(say: (sentence: string) => void): StopRequests {
   return { signal: abort.signal, next: next.promise }
 }
 
-/** run.mjs gives the reading end of a pipe that it holds open for as long as it lives. */
+/** run.mjs gives one end of a pipe whose other end it holds for as long as it lives. */
 function watchParent(onGone: () => void): void {
   const fd = Number(process.env.KLATSCH_PARENT_FD)
   if (!fd) return
   delete process.env.KLATSCH_PARENT_FD
-  createReadStream('', { fd }).on('end', onGone).on('error', onGone).resume()
+  const pipe = new Socket({ fd, readable: true, writable: false })
+  pipe.on('end', onGone).on('error', onGone).resume().unref()
 }

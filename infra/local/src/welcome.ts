@@ -4,7 +4,8 @@ import type { Stack } from './stack.ts'
 
 /** What is printed when the stack is ready. */
 export function welcome(stack: Stack, dataDir: string): string[] {
-  const seconds = (performance.now() / 1_000).toFixed(1)
+  const startedAt = Number(process.env.KLATSCH_STARTED_AT) || performance.timeOrigin
+  const seconds = ((Date.now() - startedAt) / 1_000).toFixed(1)
   const dir = relative(projectRoot, dataDir).startsWith('..') ? dataDir : relative(projectRoot, dataDir)
   const accounts = stack.accounts.map(
     ({ username, password, role, usable }) =>
