@@ -1,4 +1,7 @@
 export { type KafkaBusOptions, kafkaEventBus } from './kafka/bus.ts'
 export type { KafkaSettings } from './kafka/client.ts'
+export { kafkaSettingsFromEnv } from './kafka/env.ts'
 export { ensureTopics } from './kafka/topics.ts'
+export { type MemoryBusOptions, type MemoryEventBus, memoryEventBus } from './memory/bus.ts'
+export type { BusFaults, DeliveryFaults, PublishFaults } from './memory/faults.ts'
 export * from './types.ts'
