@@ -31,7 +31,7 @@ export const eventsBodySchema = z.object({
 export const eventsAnswerSchema = z.object({ items: z.array(z.string()), head: headSchema })
 export type EventsAnswer = z.infer<typeof eventsAnswerSchema>
 
-/** `POST /internal/chains`: the chain of one event each, to judge cursors; missing seqs are left out. */
+/** `POST /internal/chains`: the chain of one event each, to judge cursors, by `<subject> <seq>`; missing ones are left out. */
 export const chainsBodySchema = z.object({
   cursors: z.array(z.object({ subject: subjectSchema, seq: z.int().positive() })).max(10_000),
 })
