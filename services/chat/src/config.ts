@@ -12,19 +12,39 @@ const database = {
 /** What `migrate.ts` needs. */
 export const databaseSettings = z.object(database)
 
-export const configSchema = z.object({
-  ...serviceSettings,
-  ...kafkaSettings,
-  ...database,
-  ADMIN_USERNAME: z
-    .string()
-    .optional()
-    .describe('Whoever registers an account with this name becomes an administrator.'),
-  LAB_ENABLED: flagSetting(false).describe(
-    'Allows faults and deliberate bugs to be switched on. Never for people.',
-  ),
-  KLATSCH_BUGS: listSetting
-    .pipe(z.array(z.enum(knownBugs)))
-    .default([])
-    .describe(`Deliberate bugs, separated by commas: ${knownBugs.join(', ')}. Refused without LAB_ENABLED.`),
-})
+export const configSchema = z
+  .object({
+    ...serviceSettings,
+    ...kafkaSettings,
+    ...database,
+    ADMIN_USERNAME: z
+      .string()
+      .optional()
+      .describe('Whoever registers an account with this name becomes an administrator.'),
+    PASSWORDS_PER_MINUTE: z.coerce
+      .number()
+      .int()
+      .positive()
+      .default(600)
+      .describe('How often in a minute one address may register or try a password; also its burst.'),
+    GUESTS_PER_MINUTE: z.coerce
+      .number()
+      .int()
+      .positive()
+      .default(6_000)
+      .describe('How often in a minute one address may enter as a guest or refresh a token; also its burst.'),
+    LAB_ENABLED: flagSetting(false).describe(
+      'Allows faults and deliberate bugs to be switched on. Never for people.',
+    ),
+    KLATSCH_BUGS: listSetting
+      .pipe(z.array(z.enum(knownBugs)))
+      .default([])
+      .describe(
+        `Deliberate bugs, separated by commas: ${knownBugs.join(', ')}. Refused without LAB_ENABLED.`,
+      ),
+  })
+  .superRefine(({ KLATSCH_BUGS, LAB_ENABLED }, context) => {
+    if (KLATSCH_BUGS.length > 0 && !LAB_ENABLED) {
+      context.addIssue({ code: 'custom', path: ['KLATSCH_BUGS'], message: 'needs LAB_ENABLED=true' })
+    }
+  })

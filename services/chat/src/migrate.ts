@@ -12,6 +12,7 @@ await migrate(config.DATABASE_URL, config.DATABASE_SSL)
 const pool = postgresPool({
   url: config.DATABASE_URL,
   ssl: config.DATABASE_SSL,
+  hot: true,
   max: 1,
   onIdleError: () => {},
 })

@@ -6,11 +6,12 @@ import {
   type Publisher,
 } from '@klatsch/event-bus'
 import { type Bugs, noBugs } from '../bugs.ts'
-import { type Answer, decideBatch, type Emitted, requestOf } from '../domain/batch.ts'
+import { type Answer, type BatchDecision, decideBatch, type Emitted, requestOf } from '../domain/batch.ts'
 import type { CommandStore, PublishedRange, Unpublished } from '../domain/command-store.ts'
 import { replyOf } from '../domain/outcomes.ts'
 import { announce } from '../outbound/announce.ts'
 import { decodeCommand, heldOutcome, originOf } from './decode.ts'
+import { traced } from './tracing.ts'
 
 /** Events that a sweep reads and publishes at a time. */
 const SWEEP_EVENTS = 500
@@ -23,6 +24,19 @@ export interface ProcessorOptions {
   /** 16 random bytes, base64url. */
   readonly newSalt: () => string
   readonly bugs?: Bugs
+  readonly onBatch?: (report: BatchReport) => void
+}
+
+/** What became of a batch. Durations in milliseconds. */
+export interface BatchReport {
+  readonly commands: number
+  readonly accepted: number
+  readonly rejected: number
+  /** Had their outcome before, or could not be given one yet. */
+  readonly undecided: number
+  readonly events: number
+  readonly transactionMs: number
+  readonly publishMs: number
 }
 
 export interface CommandProcessor {
@@ -71,15 +85,27 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
     records: Parameters<BatchHandler>[0],
     { signal }: Pick<BatchContext, 'signal'>,
   ): Promise<void> {
-    const commands = records.map(decodeCommand)
-    if (signal.aborted) throw new PassingFault('the partition was taken away')
-    const decision = await store.transact(requestOf(commands), (loaded) =>
-      decideBatch(commands, loaded, { now: now(), newSalt, bugs }),
-    )
-    const { behind, emitted, answers } = decision
-    // Someone committed and did not get to publish: that goes first, so that the log keeps the stream's order.
-    for (const [stream, upTo] of behind) await catchUp({ stream, upTo })
-    await publish(emitted, answers)
+    const { commands, end } = traced(records.map(decodeCommand))
+    try {
+      if (signal.aborted) throw new PassingFault('the partition was taken away')
+      const began = now()
+      const decision = await store.transact(requestOf(commands), (loaded) =>
+        decideBatch(commands, loaded, { now: began, newSalt, bugs }),
+      )
+      const committed = now()
+      // Someone committed and did not get to publish: that goes first, so that the log keeps the stream's order.
+      for (const [stream, upTo] of decision.behind) await catchUp({ stream, upTo })
+      await publish(decision.emitted, decision.answers)
+      options.onBatch?.({
+        ...countsOf(commands.length, decision),
+        transactionMs: committed - began,
+        publishMs: now() - committed,
+      })
+      end()
+    } catch (error) {
+      end(error)
+      throw error
+    }
   }
 
   return {
@@ -103,4 +129,15 @@ function rangesOf(emitted: readonly Emitted[]): PublishedRange[] {
     ranges.set(stream, { stream, from: ranges.get(stream)?.from ?? seq, upTo: seq })
   }
   return [...ranges.values()]
+}
+
+function countsOf(commands: number, { outcomes, events }: BatchDecision) {
+  const accepted = outcomes.filter((outcome) => outcome.state === 'accepted').length
+  return {
+    commands,
+    accepted,
+    rejected: outcomes.length - accepted,
+    undecided: commands - outcomes.length,
+    events: events.length,
+  }
 }

@@ -4,6 +4,7 @@ import pg from 'pg'
 export interface PostgresOptions {
   readonly url: string
   readonly ssl: boolean
+  readonly hot: boolean
   /** Connections at most. */
   readonly max: number
   /** Called for a connection that breaks while nobody uses it. */
@@ -37,8 +38,14 @@ const settings = (t: Timeouts) => `
   SET default_transaction_isolation = 'read committed'; SET timezone = 'UTC'`
 
 /**
- * Connections for the hot path. All that it asks goes by primary keys or the one index made for it: prepared
- * while tables are empty, a plan must not become a scan of what they grow to be.
+ * All that the hot path asks goes by primary keys or the one index made for it: prepared while tables are empty,
+ * a plan must not become a scan of what they grow to be.
+ */
+const byKeyOnly = '; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off'
+
+/**
+ * Connections of one kind of work. `hot`: they take several queries at once, without waiting for each answer, and
+ * look things up by key only.
  */
 export function postgresPool(options: PostgresOptions): pg.Pool {
   const timeouts = { ...usual, ...options.timeouts }
@@ -50,12 +57,10 @@ export function postgresPool(options: PostgresOptions): pg.Pool {
     query_timeout: timeouts.answer,
     idleTimeoutMillis: 60_000,
     keepAlive: true,
-    pipeline: true,
+    pipeline: options.hot,
     application_name: 'klatsch-chat',
     async onConnect(client) {
-      await client.query(
-        `${settings(timeouts)}; SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off`,
-      )
+      await client.query(`${settings(timeouts)}${options.hot ? byKeyOnly : ''}`)
     },
   })
   pool.on('error', options.onIdleError)

@@ -1,0 +1,33 @@
+import { type CommandState, userSubject, uuidSchema } from '@klatsch/contracts'
+import { parseInput } from '@klatsch/service-kit'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { CommandStore } from '../../domain/command-store.ts'
+import type { AccessTokens } from '../../outbound/access-tokens.ts'
+import { answering } from '../../outbound/prisma.ts'
+import type { Rooms } from '../../outbound/rooms.ts'
+import { callerOf } from './callers.ts'
+
+/** What became of one's own commands; and taking back one that has no outcome yet. */
+export function commandRoutes(
+  app: FastifyInstance,
+  options: { readonly tokens: AccessTokens; readonly rooms: Rooms; readonly store: CommandStore },
+): void {
+  const { tokens, rooms, store } = options
+
+  async function nameOf(request: FastifyRequest): Promise<{ userId: string; id: string }> {
+    const { user } = await callerOf(tokens, request)
+    return { userId: user.id, id: parseInput(uuidSchema, (request.params as { id: string }).id) }
+  }
+
+  app.get('/api/commands/:id', async (request): Promise<CommandState> => {
+    const { userId, id } = await nameOf(request)
+    return rooms.command(userId, id)
+  })
+
+  app.delete('/api/commands/:id', async (request): Promise<CommandState> => {
+    const { userId, id } = await nameOf(request)
+    const actor = userSubject(userId)
+    await answering(store.claim({ actor, id, state: 'cancelled', code: 'command.cancelled' }))
+    return rooms.command(userId, id)
+  })
+}

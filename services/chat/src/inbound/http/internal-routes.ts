@@ -1,0 +1,47 @@
+import {
+  chainsBodySchema,
+  type EventsAnswer,
+  eventsBodySchema,
+  type HeadsAnswer,
+  headsBodySchema,
+  type StreamsAnswer,
+  streamsBodySchema,
+} from '@klatsch/contracts'
+import { parseInput } from '@klatsch/service-kit'
+import type { FastifyInstance } from 'fastify'
+import type { Streams } from '../../outbound/streams.ts'
+import { requireService } from './callers.ts'
+
+/** Twenty thousand subjects are more than what people may send. */
+const BODY_BYTES = 4 * 1024 * 1024
+
+/** What gateways ask of chat; see `internal.ts` of the contracts. */
+export function internalRoutes(
+  app: FastifyInstance,
+  options: { readonly streams: Streams; readonly internalToken: string },
+): void {
+  const { streams, internalToken } = options
+  const route = {
+    bodyLimit: BODY_BYTES,
+    onRequest: async (request: Parameters<typeof requireService>[1]) =>
+      requireService(internalToken, request),
+  }
+
+  app.post('/internal/streams', route, async (request): Promise<StreamsAnswer> => {
+    const { user, follow } = parseInput(streamsBodySchema, request.body)
+    return { streams: [...(await streams.readable(user, follow))] }
+  })
+  app.post('/internal/heads', route, async (request): Promise<HeadsAnswer> => {
+    const { subjects } = parseInput(headsBodySchema, request.body)
+    return { heads: Object.fromEntries(await streams.heads(subjects)) }
+  })
+  app.post('/internal/events', route, async (request): Promise<EventsAnswer> => {
+    const { subject, after, limit } = parseInput(eventsBodySchema, request.body)
+    const { items, head } = await streams.events(subject, after, limit)
+    return { items: [...items], head }
+  })
+  app.post('/internal/chains', route, async (request) => {
+    const { cursors } = parseInput(chainsBodySchema, request.body)
+    return { chains: Object.fromEntries(await streams.chains(cursors)) }
+  })
+}

@@ -1,0 +1,80 @@
+// chat: chat.commands in, decisions in Postgres, chat.events and chat.replies out; accounts and reads over HTTP.
+import { randomBytes } from 'node:crypto'
+import { kafkaEventBus } from '@klatsch/event-bus'
+import {
+  consumerHealth,
+  endWhenStopped,
+  every,
+  httpServer,
+  kafkaConnection,
+  readConfig,
+  runService,
+} from '@klatsch/service-kit'
+import { v7 } from 'uuid'
+import { bugsOf } from './bugs.ts'
+import { configSchema } from './config.ts'
+import { consumeCommands } from './inbound/commands.ts'
+import { chatRoutes } from './inbound/http/routes.ts'
+import { commandProcessor } from './inbound/processor.ts'
+import { accessTokens } from './outbound/access-tokens.ts'
+import { prismaAccounts } from './outbound/accounts.ts'
+import { connectDatabase } from './outbound/database.ts'
+import { chatMetrics } from './outbound/metrics.ts'
+import { argonPasswords } from './outbound/passwords.ts'
+import { prismaRooms } from './outbound/rooms.ts'
+import { newSalt } from './outbound/salt.ts'
+import { signingKeys } from './outbound/signing-keys.ts'
+import { globalRoomWelcome } from './outbound/welcome.ts'
+
+const HOUR_MS = 3_600_000
+const now = Date.now
+const newSecret = () => randomBytes(32).toString('base64url')
+
+await runService(
+  'chat',
+  () => readConfig(configSchema, process.env),
+  async (config, { log, use }) => {
+    const onFault = (err: unknown) => log.warn({ err }, 'a fault in the background')
+    const { DATABASE_URL: url, DATABASE_SSL: ssl } = config
+    const database = await use(connectDatabase({ url, ssl, onIdleError: onFault }))
+    const { store, streams, prisma } = database
+    const accounts = prismaAccounts({ prisma, now, newId: v7, newSecret })
+    const keys = await signingKeys(prisma, new Date(now()))
+    const tokens = accessTokens(keys, now)
+    await use(every(HOUR_MS, () => void accounts.forgetEnded().catch(onFault)))
+
+    const bus = await use(kafkaEventBus({ ...kafkaConnection(config), clientId: 'chat', log }))
+    const publisher = await use(bus.publisher())
+    const deadLetters = await use(bus.publisher())
+    const metrics = chatMetrics(() => consumer.lag)
+    const bugs = bugsOf(config.KLATSCH_BUGS)
+    const processor = commandProcessor({ store, publisher, now, newSalt, bugs, onBatch: metrics.batch })
+    const consumer = await use(await consumeCommands(bus, processor, deadLetters, metrics.held))
+    await use(endWhenStopped(consumer))
+
+    const welcome = globalRoomWelcome({ prisma, publisher, now, onFault })
+    const perMinute = (attempts: number) => ({ perMinute: attempts, burst: attempts })
+    await use(
+      httpServer({
+        host: config.HOST,
+        port: config.PORT,
+        log,
+        health: {
+          kafka: () => consumerHealth(consumer),
+          postgres: () => database.ping().then(() => ({ ok: true })),
+        },
+        routes: (app) =>
+          chatRoutes(app, {
+            ...{ accounts, tokens, keys, store, streams, welcome, now },
+            rooms: prismaRooms(prisma),
+            passwords: argonPasswords(),
+            internalToken: config.INTERNAL_TOKEN,
+            adminUsername: config.ADMIN_USERNAME,
+            passwordRate: perMinute(config.PASSWORDS_PER_MINUTE),
+            guestRate: perMinute(config.GUESTS_PER_MINUTE),
+          }),
+      }),
+    )
+    await consumer.ready
+  },
+)

@@ -1,0 +1,42 @@
+import type { CommandStore } from '../domain/command-store.ts'
+import { asking, postgresPool } from './postgres.ts'
+import { type PrismaClient, prismaClient } from './prisma.ts'
+import { postgresStore } from './store.ts'
+import { postgresStreams, type Streams } from './streams.ts'
+
+export interface Database {
+  readonly store: CommandStore
+  readonly streams: Streams
+  readonly prisma: PrismaClient
+  /** Resolves when the database answers. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Postgres, by three sets of connections, so that none waits for the other: commands (one for each partition of
+ * `chat.commands`), what gateways ask, and what people read. They open when needed, and again after a fault.
+ */
+export function connectDatabase(options: {
+  readonly url: string
+  readonly ssl: boolean
+  /** Called for a connection that breaks while nobody uses it. */
+  readonly onIdleError: (error: Error) => void
+}): Database {
+  const commands = postgresPool({ ...options, hot: true, max: 12 })
+  const gateways = postgresPool({ ...options, hot: true, max: 6 })
+  const people = postgresPool({ ...options, hot: false, max: 6 })
+  const prisma = prismaClient(people)
+  return {
+    store: postgresStore(commands),
+    streams: postgresStreams(gateways),
+    prisma,
+    async ping() {
+      await asking(gateways.query('SELECT 1'))
+    },
+    async close() {
+      await prisma.$disconnect()
+      await Promise.all([commands.end(), gateways.end(), people.end()])
+    },
+  }
+}
