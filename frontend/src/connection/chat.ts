@@ -1,0 +1,268 @@
+import type { Api, Client, Outcome } from '@klatsch/client'
+import {
+  type CommandInput,
+  KlatschError,
+  knownEvent,
+  type PublicCommandType,
+  type Room,
+  type StreamEvent,
+  streamId,
+  type User,
+} from '@klatsch/contracts'
+import { initialState } from '../state/state.ts'
+import { createStore, type Store } from '../state/store.ts'
+import { gapOf } from '../state/timeline.ts'
+import { history } from './history.ts'
+import { keepLocally, seenBefore } from './keep.ts'
+import { names } from './names.ts'
+
+/** Rooms asked for their last event at a time. */
+const TAILS_AT_ONCE = 4
+const MAX_MEMBER_PAGES = 5
+const MEMBER_PAGE = 200
+
+/** Everything one logged-in person can do and see. */
+export interface Chat {
+  readonly store: Store
+  /** Ends everything; what is in the outbox is kept for the next time. */
+  close(): Promise<void>
+  /** Connects now instead of when the wait is over. */
+  tryNow(): void
+  /** Loads the end of a room, also again after it failed. Answers false for a room that cannot be seen. */
+  open(subject: string): Promise<boolean>
+  older(subject: string): void
+  settled(subject: string): void
+  watch(subject: string | undefined): void
+  loadMembers(subject: string): Promise<void>
+  loadRooms(): Promise<void>
+  publicRooms(): Promise<readonly Room[]>
+  send(subject: string, text: string): void
+  retry(id: string): void
+  discard(id: string): void
+  create(room: CommandInput<'chat.room.create.v1'>): Promise<string>
+  rename(subject: string, change: CommandInput<'chat.room.rename.v1'>): Promise<void>
+  join(subject: string): Promise<void>
+  leave(subject: string): Promise<void>
+}
+
+export interface ChatOptions {
+  readonly me: User
+  readonly api: Api
+  readonly client: Client
+}
+
+/** Ties the client's events to the store, and answers what they leave open over HTTP. */
+export function createChat({ me, api, client }: ChatOptions): Chat {
+  const store = createStore(initialState(me, seenBefore(me.id)))
+  const { dispatch } = store
+  const people = names(store, api)
+  const pages = history({
+    store,
+    api,
+    firstOf: (subject) =>
+      client.streams.get(subject)?.position?.first ?? store.get().rooms[subject]?.first ?? 1,
+    learn: people.need,
+  })
+  const stopKeeping = keepLocally(store)
+  let closed = false
+
+  const subscriptions = [
+    client.on('state', (connection) => dispatch({ type: 'connection', connection })),
+    client.on('welcome', (frame) => {
+      dispatch({ type: 'people', people: [frame.user] })
+      people.again()
+      void loadRooms().then(retryLoads)
+    }),
+    client.on('event', received),
+    client.on('reset', ({ subject }) => {
+      dispatch({ type: 'reset', subject })
+      void refresh(subject).then(() => pages.latest(subject))
+    }),
+    client.on('unfollowed', ({ subject }) => void refresh(subject)),
+    client.on('outbox', (outbox) => dispatch({ type: 'outbox', outbox })),
+    client.on('rejected', ({ command, error }) =>
+      dispatch({ type: 'rejected', command, code: error.code, detail: error.message }),
+    ),
+    client.on('diverged', () => dispatch({ type: 'diverged' })),
+  ]
+  client.connect()
+  void loadRooms()
+
+  function received(event: StreamEvent): void {
+    dispatch({ type: 'event', event })
+    dispatch({ type: 'checked', events: 1 })
+    const known = knownEvent(event)
+    switch (known?.type) {
+      case 'chat.membership.added.v1':
+      case 'chat.membership.removed.v1':
+        void refresh(known.data.room)
+        return
+      case 'chat.member.joined.v1':
+      case 'chat.member.left.v1':
+        people.need([known.data.user])
+        if (known.data.user === me.id) void refresh(event.subject)
+        break
+      case 'chat.message.sent.v1':
+        people.need([streamId(event.actor)])
+        break
+      case 'chat.room.created.v1':
+      case 'chat.room.renamed.v1':
+      case undefined:
+        break
+    }
+    const timeline = store.get().rooms[event.subject]?.timeline
+    if (timeline && gapOf(timeline)) void pages.fill(event.subject)
+  }
+
+  async function loadRooms(): Promise<void> {
+    try {
+      const rooms = await allRooms('mine')
+      const listed = new Set(rooms.map((room) => `room:${room.id}`))
+      dispatch({ type: 'rooms', rooms })
+      const gone = Object.values(store.get().rooms).filter((room) => room.member && !listed.has(room.subject))
+      for (const { subject } of gone) void refresh(subject)
+      void loadTails()
+    } catch {
+      dispatch({ type: 'rooms-failed' })
+    }
+  }
+
+  async function allRooms(scope: 'mine' | 'public'): Promise<readonly Room[]> {
+    const rooms: Room[] = []
+    for (let after: string | undefined; ; ) {
+      const { items, next } = await api.rooms(scope, after === undefined ? {} : { after })
+      rooms.push(...items)
+      if (next === undefined || items.length === 0) return rooms
+      after = String(next)
+    }
+  }
+
+  /** The list is ordered by what happened last, which the list itself does not say. */
+  async function loadTails(): Promise<void> {
+    const unknown = Object.values(store.get().rooms).filter(
+      (room) => room.member && room.lastAt === undefined,
+    )
+    const next = unknown.values()
+    const work = async () => {
+      for (const { subject, head } of next) {
+        if (head === 0) continue
+        const { items } = await api.events(streamId(subject), { after: head - 1, limit: 1 })
+        const last = items.at(-1)
+        if (last) dispatch({ type: 'activity', subject, at: Date.parse(last.time) })
+      }
+    }
+    await Promise.all(Array.from({ length: TAILS_AT_ONCE }, work)).catch(() => {})
+  }
+
+  /** Asks again what the server says of a room. Answers whether this person may see it. */
+  async function refresh(subject: string): Promise<boolean> {
+    try {
+      dispatch({ type: 'room', room: await api.room(streamId(subject)) })
+      if (store.get().rooms[subject]?.timeline) void pages.latest(subject)
+      return true
+    } catch (error) {
+      if (!(error instanceof KlatschError) || error.code !== 'room.not_found') return true
+      dispatch({ type: 'room-gone', subject })
+      return false
+    }
+  }
+
+  function retryLoads(): void {
+    for (const { subject, timeline, members } of Object.values(store.get().rooms)) {
+      if (timeline?.failed) void pages.latest(subject)
+      if (members?.failed) void loadMembers(subject)
+    }
+  }
+
+  async function loadMembers(subject: string): Promise<void> {
+    try {
+      let after: string | undefined
+      for (let page = 1; ; page += 1) {
+        const { items, next } = await api.members(streamId(subject), {
+          limit: MEMBER_PAGE,
+          ...(after === undefined ? {} : { after }),
+        })
+        const more = next !== undefined && items.length > 0
+        dispatch({ type: 'people', people: items.map((member) => member.user) })
+        const joined = Object.fromEntries(items.map((member) => [member.user.id, member.joinedSeq]))
+        dispatch({ type: 'members', subject, joined, complete: !more })
+        if (!more || page === MAX_MEMBER_PAGES) return
+        after = String(next)
+      }
+    } catch {
+      dispatch({ type: 'members-failed', subject })
+    }
+  }
+
+  async function ask<T extends PublicCommandType>(
+    type: T,
+    subject: string | undefined,
+    data: CommandInput<T>,
+  ): Promise<Outcome> {
+    return client.command(type, subject, data).outcome
+  }
+
+  function send(subject: string, text: string): void {
+    const { id, outcome } = client.command('chat.message.send.v1', subject, { text })
+    outcome.catch((error: unknown) => {
+      // Closing leaves outcomes open; those commands are still in the storage.
+      if (closed || !(error instanceof KlatschError)) return
+      const command = {
+        id,
+        type: 'chat.message.send.v1',
+        subject,
+        data: { text },
+        at: Date.now(),
+        state: 'queued',
+      } as const
+      dispatch({ type: 'rejected', command, code: error.code, detail: error.message })
+    })
+  }
+
+  return {
+    store,
+    async close() {
+      closed = true
+      for (const stop of subscriptions) stop()
+      stopKeeping()
+      await client.close()
+    },
+    tryNow: () => client.connect(),
+    async open(subject) {
+      if (store.get().rooms[subject] === undefined && !(await refresh(subject))) return false
+      dispatch({ type: 'opened', subject })
+      await pages.latest(subject)
+      return store.get().rooms[subject] !== undefined
+    },
+    older: (subject) => void pages.older(subject),
+    settled: pages.settled,
+    watch: (subject) => dispatch({ type: 'watch', subject }),
+    loadMembers,
+    loadRooms,
+    publicRooms: () => allRooms('public'),
+    send,
+    retry(id) {
+      const message = store.get().sending.find((one) => one.id === id)
+      if (message?.state !== 'failed') return
+      dispatch({ type: 'discard', id })
+      send(message.room, message.text)
+    },
+    discard: (id) => dispatch({ type: 'discard', id }),
+    async create(room) {
+      const { subject } = await ask('chat.room.create.v1', undefined, room)
+      await refresh(subject)
+      return subject
+    },
+    async rename(subject, change) {
+      await ask('chat.room.rename.v1', subject, change)
+    },
+    async join(subject) {
+      await ask('chat.room.join.v1', subject, {})
+      await refresh(subject)
+    },
+    async leave(subject) {
+      await ask('chat.room.leave.v1', subject, {})
+      await refresh(subject)
+    },
+  }
+}

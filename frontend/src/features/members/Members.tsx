@@ -1,0 +1,95 @@
+import { useEffect, useMemo, useState } from 'react'
+import { Avatar } from '../../components/Avatar.tsx'
+import { Button } from '../../components/Button.tsx'
+import { nameOf } from '../../lib/identity.ts'
+import { useChat, useChatState } from '../chat-context.ts'
+
+/** More than these, and a field to filter by name appears. */
+const FILTER_FROM = 12
+const SHOWN = 300
+
+/** Everyone in a room, by name. */
+export function Members({ subject, inDialog = false }: { subject: string; inDialog?: boolean }) {
+  const chat = useChat()
+  const members = useChatState((state) => state.rooms[subject]?.members)
+  const count = useChatState((state) => state.rooms[subject]?.memberCount ?? 0)
+  const people = useChatState((state) => state.people)
+  const me = useChatState((state) => state.me.id)
+  const [filter, setFilter] = useState('')
+
+  useEffect(() => {
+    if (!chat.store.get().rooms[subject]?.members?.complete) void chat.loadMembers(subject)
+  }, [chat, subject])
+
+  const shown = useMemo(() => {
+    const wanted = filter.trim().toLocaleLowerCase()
+    return Object.keys(members?.joined ?? {})
+      .map((id) => ({ id, person: people[id], name: nameOf(people[id]) }))
+      .filter(({ name }) => name.toLocaleLowerCase().includes(wanted))
+      .sort((a, b) => Number(b.id === me) - Number(a.id === me) || a.name.localeCompare(b.name))
+  }, [members, people, filter, me])
+
+  return (
+    <div className="flex h-full min-h-0 flex-col">
+      {!inDialog && (
+        <h2 className="flex min-h-15 items-center gap-2 px-5 pt-[env(safe-area-inset-top)] font-semibold">
+          Members <span className="font-normal text-faint tabular-nums">{count}</span>
+        </h2>
+      )}
+      {count >= FILTER_FROM && (
+        <div className="px-4 pb-2">
+          <input
+            type="search"
+            aria-label="Filter members by name"
+            placeholder="Filter by name"
+            value={filter}
+            onChange={(event) => setFilter(event.target.value)}
+            className="field py-1.5 md:text-[15px]"
+          />
+        </div>
+      )}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a list that scrolls must be reachable by keyboard */}
+      <div tabIndex={0} className="min-h-0 flex-1 overflow-y-auto px-3 pb-4 -outline-offset-2">
+        {!members && (
+          <ul aria-label="Loading members" className="space-y-1">
+            {[1, 2, 3].map((n) => (
+              <li key={n} className="flex items-center gap-3 px-2 py-1.5">
+                <span className="size-7 animate-shimmer rounded-[9px] bg-press" />
+                <span className="h-3.5 w-28 animate-shimmer rounded-full bg-press" />
+              </li>
+            ))}
+          </ul>
+        )}
+        {members?.failed && (
+          <div className="px-2 py-4 text-soft">
+            Not everyone could be loaded.
+            <Button className="mt-2" onClick={() => void chat.loadMembers(subject)}>
+              Try again
+            </Button>
+          </div>
+        )}
+        <ul>
+          {shown.slice(0, SHOWN).map(({ id, person, name }) => (
+            <li key={id} className="flex items-center gap-3 rounded-xl px-2 py-1.5">
+              <Avatar id={id} person={person} size="small" />
+              <span className="min-w-0 flex-1 truncate">
+                {name}
+                {id === me && <span className="text-faint"> (you)</span>}
+              </span>
+              {person !== undefined && person !== 'unknown' && (person.guest || person.admin) && (
+                <span className="flex-none text-xs text-faint">{person.guest ? 'guest' : 'admin'}</span>
+              )}
+            </li>
+          ))}
+        </ul>
+        {members && shown.length === 0 && <p className="px-2 py-3 text-soft">Nobody of that name is here.</p>}
+        {(shown.length > SHOWN || (members && !members.complete && !members.failed && shown.length > 0)) &&
+          filter === '' && (
+            <p className="px-2 py-2 text-sm text-faint">
+              and {Math.max(count - Math.min(shown.length, SHOWN), 0)} more
+            </p>
+          )}
+      </div>
+    </div>
+  )
+}

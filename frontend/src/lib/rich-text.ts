@@ -1,0 +1,66 @@
+/** A piece of a message. Text stays text: nothing here is ever markup. */
+export type Piece =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'link'; readonly text: string; readonly href: string }
+  | { readonly kind: 'code'; readonly text: string }
+  | { readonly kind: 'block'; readonly text: string }
+
+const BLOCK = /```(?:[\w+-]*\n)?([\s\S]+?)\n?```\n?/g
+const INLINE = /`([^`\n]+)`|\bhttps?:\/\/[^\s<>"'`]+/giu
+/** Ends a sentence rather than an address. */
+const TAIL = /[.,;:!?…*_~]+$/u
+
+/** Cuts a message into code blocks, inline code, links (http and https only) and text. */
+export function piecesOf(message: string): readonly Piece[] {
+  const pieces: Piece[] = []
+  let at = 0
+  for (const match of message.matchAll(BLOCK)) {
+    inline(message.slice(at, match.index).replace(/\n$/, ''), pieces)
+    pieces.push({ kind: 'block', text: match[1] ?? '' })
+    at = match.index + match[0].length
+  }
+  inline(message.slice(at), pieces)
+  return pieces
+}
+
+function inline(text: string, pieces: Piece[]): void {
+  let at = 0
+  const plain = (upTo: number) => {
+    if (upTo > at) pieces.push({ kind: 'text', text: text.slice(at, upTo) })
+  }
+  for (const match of text.matchAll(INLINE)) {
+    const [whole, code] = match
+    if (code !== undefined) {
+      plain(match.index)
+      pieces.push({ kind: 'code', text: code })
+      at = match.index + whole.length
+      continue
+    }
+    const address = addressIn(whole)
+    if (!URL.canParse(address)) continue
+    plain(match.index)
+    pieces.push({ kind: 'link', text: address, href: new URL(address).href })
+    at = match.index + address.length
+  }
+  plain(text.length)
+}
+
+/** Without the punctuation after it, and without a bracket that was opened before it. */
+function addressIn(found: string): string {
+  let address = found.replace(TAIL, '')
+  for (const [open, close] of ['()', '[]', '{}']) {
+    while (address.endsWith(close!) && address.split(close!).length > address.split(open!).length) {
+      address = address.slice(0, -1).replace(TAIL, '')
+    }
+  }
+  return address
+}
+
+const EMOJI_ONLY = /^(?:\p{RGI_Emoji}\uFE0F?|\s){1,12}$/v
+
+/** One to three emoji and nothing else. */
+export function isEmojiOnly(message: string): boolean {
+  return (
+    message.length <= 40 && EMOJI_ONLY.test(message) && [...message.matchAll(/\p{RGI_Emoji}/gv)].length <= 3
+  )
+}
