@@ -42,9 +42,10 @@ async function main(): Promise<number> {
   const libs = await ensureJars(cacheFolder(join(dir, 'cache')))
   const say = (sentence: string) => console.error(`klatsch: ${sentence}`)
   const [kafka, postgres] = await Promise.all([
-    startKafka({ dir: join(dir, 'kafka'), libs, say }).then((started) => (servers.push(started), started)),
-    startPostgres({ dir: join(dir, 'postgres'), say }).then((started) => (servers.push(started), started)),
+    startKafka({ dir: join(dir, 'kafka'), libs, say }),
+    startPostgres({ dir: join(dir, 'postgres'), say }),
   ])
+  servers.push(kafka, postgres)
   if (interrupted.signal.aborted) return 130
   say(`kafka and postgres of the tests are ready after ${((Date.now() - startedAt) / 1_000).toFixed(1)} s`)
 

@@ -37,9 +37,11 @@ export async function runScript(options: Script): Promise<void> {
   return promise
 }
 
+/** Without the places in libraries where it happened. */
 const lastLines = (text: string, count: number): string =>
   text
     .split('\n')
+    .filter((line) => line.trim() !== '' && !/^\s+at /.test(line))
     .slice(-count)
     .map((line) => `    ${line}`)
     .join('\n')

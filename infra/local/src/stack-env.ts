@@ -31,21 +31,23 @@ export function stackEnv(
   },
 ): StackEnv {
   const shared = { ...env, INTERNAL_TOKEN: env.INTERNAL_TOKEN || randomBytes(24).toString('base64url') }
-  const kafka = { ...shared, ...(env.KAFKA_BROKERS ? {} : plainKafka), KAFKA_BROKERS: stack.brokers }
-  const database = { ...shared, ...(env.DATABASE_URL ? {} : plainPostgres), DATABASE_URL: stack.databaseUrl }
+  const toKafka = { ...(env.KAFKA_BROKERS ? {} : plainKafka), KAFKA_BROKERS: stack.brokers }
+  const toPostgres = { ...(env.DATABASE_URL ? {} : plainPostgres), DATABASE_URL: stack.databaseUrl }
   return {
-    kafka,
-    database,
+    kafka: { ...shared, ...toKafka },
+    database: { ...shared, ...toPostgres },
     chat: {
-      ...kafka,
-      ...database,
+      ...shared,
+      ...toKafka,
+      ...toPostgres,
       HOST: '127.0.0.1',
       PORT: String(stack.chatPort),
       ADMIN_USERNAME: stack.admin,
     },
     // The gateway alone is public, and has no business with the database.
     gateway: {
-      ...kafka,
+      ...shared,
+      ...toKafka,
       DATABASE_URL: undefined,
       PORT: String(stack.port),
       CHAT_URL: `http://127.0.0.1:${stack.chatPort}`,
