@@ -1,5 +1,6 @@
 export { cacheFolder, ensureJars } from './jars.ts'
 export { type KafkaOptions, type RunningKafka, startKafka } from './kafka.ts'
+export { freePorts } from './ports.ts'
 export { type PostgresOptions, type RunningPostgres, startPostgres } from './postgres.ts'
 export { Problem } from './problem.ts'
 export { type RunFile, readRunFile } from './run-file.ts'

@@ -1,0 +1,44 @@
+import { pause, systemScheduler } from '@klatsch/streams'
+
+const POLL_MS = 50
+const BACK_MS = 90_000
+
+/** The processes of a stack, by the name of the part. */
+export interface Controls {
+  look(part: string): { readonly pid: number | undefined; readonly ready: boolean }
+  signal(part: string, signal: NodeJS.Signals): void
+}
+
+/** Kills a part with -9 and waits until another process of that name answers. Resolves with how long it was away. */
+export async function killAndWait(controls: Controls, part: string, signal?: AbortSignal): Promise<number> {
+  const { pid } = controls.look(part)
+  const start = systemScheduler.now()
+  controls.signal(part, 'SIGKILL')
+  await until(`${part} is back`, () => controls.look(part).ready && controls.look(part).pid !== pid, signal)
+  return systemScheduler.now() - start
+}
+
+/** Stops a part in its tracks for a while: it misses leases and time-outs, and then goes on as if nothing had been. */
+export async function freeze(
+  controls: Controls,
+  part: string,
+  ms: number,
+  signal?: AbortSignal,
+): Promise<void> {
+  controls.signal(part, 'SIGSTOP')
+  try {
+    await pause(systemScheduler, ms, signal)
+  } finally {
+    controls.signal(part, 'SIGCONT')
+  }
+}
+
+async function until(what: string, condition: () => boolean, signal: AbortSignal | undefined): Promise<void> {
+  const deadline = systemScheduler.now() + BACK_MS
+  while (!condition()) {
+    if (signal?.aborted) throw new Error(`given up waiting until ${what}`)
+    if (systemScheduler.now() > deadline)
+      throw new Error(`waited ${BACK_MS / 1_000} s until ${what}, in vain`)
+    await pause(systemScheduler, POLL_MS, signal)
+  }
+}
