@@ -1,6 +1,11 @@
 import { timingSafeEqual } from 'node:crypto'
 import { type ErrorCode, errorCodes, firstIssue, KlatschError, type Problem } from '@klatsch/contracts'
-import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
 import { collectDefaultMetrics, register } from 'prom-client'
 import { ZodError, type ZodType, type z } from 'zod'
 import type { Closable } from './lifecycle.ts'
@@ -107,6 +112,10 @@ export function sameSecret(given: string, expected: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
+export function nothingHere(_request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return sendProblem(reply, new KlatschError('request.not_found'))
+}
+
 async function runChecks(checks: HealthChecks): Promise<Record<string, PartHealth>> {
   const entries = Object.entries(checks).map(async ([name, check]): Promise<[string, PartHealth]> => {
     let timer: NodeJS.Timeout | undefined
@@ -134,6 +143,8 @@ export async function httpServer(options: {
   log: Log
   health: HealthChecks
   routes: (app: FastifyInstance) => Promise<void> | void
+  /** Answers what no route takes; a problem when absent. */
+  notFound?: (request: FastifyRequest, reply: FastifyReply) => FastifyReply
 }): Promise<HttpServer> {
   const { log, health } = options
   let closing = false
@@ -153,7 +164,9 @@ export async function httpServer(options: {
       log.error({ err: thrown, method: request.method, route: request.routeOptions.url }, 'request failed')
     return sendProblem(reply, error)
   })
-  app.setNotFoundHandler((_request, reply) => sendProblem(reply, new KlatschError('request.not_found')))
+  app.setNotFoundHandler(
+    options.notFound ?? ((_request, reply) => sendProblem(reply, new KlatschError('request.not_found'))),
+  )
 
   app.get('/livez', async (_request, reply) => {
     const parts = await runChecks(health)

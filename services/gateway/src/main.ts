@@ -19,7 +19,7 @@ import { createHub } from './connections/hub.ts'
 import { endOfTurn } from './connections/turn.ts'
 import { rateLimiter } from './domain/rate-limiter.ts'
 import { handleEvents } from './inbound/events.ts'
-import { pageRoutes } from './inbound/page.ts'
+import { pageOrProblem, pageRoutes } from './inbound/page.ts'
 import { readRoutes } from './inbound/reads.ts'
 import { acceptSockets } from './inbound/sockets.ts'
 import { writeRoutes } from './inbound/writes.ts'
@@ -86,6 +86,7 @@ await runService(
           })
           if (config.PAGE_DIR) await pageRoutes(app, resolve(config.PAGE_DIR))
         },
+        ...(config.PAGE_DIR ? { notFound: pageOrProblem } : {}),
       }),
     )
     const ready = () => consumer.state.kind !== 'starting'

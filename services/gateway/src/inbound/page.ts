@@ -1,7 +1,7 @@
 import fastifyStatic from '@fastify/static'
 import { KlatschError } from '@klatsch/contracts'
 import { sendProblem } from '@klatsch/service-kit'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 
 const SECURITY_HEADERS = {
   'content-security-policy':
@@ -11,7 +11,7 @@ const SECURITY_HEADERS = {
   'x-frame-options': 'DENY',
 }
 
-/** Serves the built page. Any address that is not a file or part of the API is the page's own to understand. */
+/** Serves the files of the built page. */
 export async function pageRoutes(app: FastifyInstance, folder: string): Promise<void> {
   await app.register(fastifyStatic, {
     root: folder,
@@ -22,10 +22,12 @@ export async function pageRoutes(app: FastifyInstance, folder: string): Promise<
       response.header('cache-control', hashed ? 'public, max-age=31536000, immutable' : 'no-cache')
     },
   })
-  app.setNotFoundHandler((request, reply) => {
-    const forPeople = request.method === 'GET' && (request.headers.accept ?? '').includes('text/html')
-    if (!forPeople || request.url.startsWith('/api/'))
-      return sendProblem(reply, new KlatschError('request.not_found'))
-    return reply.sendFile('index.html')
-  })
+}
+
+/** What no route takes is the page's own to understand, when a person asks for it. */
+export function pageOrProblem(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const forPeople = request.method === 'GET' && (request.headers.accept ?? '').includes('text/html')
+  if (!forPeople || request.url.startsWith('/api/'))
+    return sendProblem(reply, new KlatschError('request.not_found'))
+  return reply.sendFile('index.html')
 }
