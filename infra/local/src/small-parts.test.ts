@@ -93,9 +93,15 @@ describe('the environment of the services', () => {
 
 describe('the terminal', () => {
   test('shows warnings and what is no log entry, and keeps the rest for the log file', () => {
-    expect(worthShowing('{"level":30,"msg":"all well"}')).toBeUndefined()
-    expect(worthShowing('{"level":40,"msg":"careful"}')).toBe('careful')
-    expect(worthShowing('{"level":50,"msg":"broken","err":{"message":"no disk"}}')).toBe('broken (no disk)')
+    expect(worthShowing('{"level":"info","msg":"all well"}')).toBeUndefined()
+    expect(worthShowing('{"level":"warn","msg":"careful"}')).toBe('careful')
+    expect(
+      worthShowing('{"level":"warn","part":"kafkajs Connection","msg":"the broker is away"}'),
+    ).toBeUndefined()
+    expect(worthShowing('{"level":"error","msg":"broken","err":{"message":"no disk"}}')).toBe(
+      'broken (no disk)',
+    )
+    expect(worthShowing('{"broken":')).toBe('{"broken":')
     expect(worthShowing('Error: at the very start')).toBe('Error: at the very start')
     expect(worthShowing('   ')).toBeUndefined()
   })

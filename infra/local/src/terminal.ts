@@ -11,7 +11,7 @@ export interface Terminal {
   box(lines: readonly string[]): void
 }
 
-const WARN = 40
+const SHOWN = new Set(['warn', 'error', 'fatal'])
 /** The same words of the same part are not shown again for so long. */
 const QUIET_MS = 10_000
 const REMEMBERED = 200
@@ -52,21 +52,35 @@ export function terminal(out: NodeJS.WriteStream = process.stdout, now: () => nu
   }
 }
 
-/** The message of a log entry that is a warning or worse, any other line as it is; undefined: only for the log file. */
+/**
+ * The message of a log entry that is a warning or worse, any other line as it is; undefined: only for the log file.
+ * What the Kafka client warns of while a broker is away is not news: the supervisor says that it is.
+ */
 export function worthShowing(text: string): string | undefined {
   if (text.trim() === '') return undefined
-  if (!text.startsWith('{')) return text
+  const entry = logEntry(text)
+  if (!entry) return text
+  const { level, msg = '', part = '', error, err } = entry
+  if (!SHOWN.has(level) || (level === 'warn' && part.startsWith('kafkajs'))) return undefined
+  const cause = error ?? err?.message
+  return cause && cause !== msg ? `${msg} (${cause})` : msg
+}
+
+interface LogEntry {
+  readonly level: string
+  readonly msg?: string
+  readonly part?: string
+  readonly error?: string
+  readonly err?: { readonly message?: string }
+}
+
+function logEntry(text: string): LogEntry | undefined {
+  if (!text.startsWith('{')) return undefined
   try {
-    const entry: { level?: unknown; msg?: unknown; err?: { message?: unknown } } = JSON.parse(text)
-    if (typeof entry.level !== 'number') return text
-    if (entry.level < WARN) return undefined
-    const cause =
-      typeof entry.err?.message === 'string' && entry.err.message !== entry.msg
-        ? ` (${entry.err.message})`
-        : ''
-    return `${String(entry.msg ?? '')}${cause}`
+    const entry: LogEntry = JSON.parse(text)
+    return typeof entry.level === 'string' ? entry : undefined
   } catch {
-    return text
+    return undefined
   }
 }
 
