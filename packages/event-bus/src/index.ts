@@ -1,6 +1,8 @@
 export { type KafkaBusOptions, kafkaEventBus } from './kafka/bus.ts'
 export type { KafkaSettings } from './kafka/client.ts'
 export { kafkaSettingsFromEnv } from './kafka/env.ts'
+export { inspectTopics, type TopicReport } from './kafka/inspect.ts'
+export { type LogPosition, type RangeOptions, readRange } from './kafka/read-range.ts'
 export { ensureTopics } from './kafka/topics.ts'
 export { type MemoryBusOptions, type MemoryEventBus, memoryEventBus } from './memory/bus.ts'
 export type { BusFaults, DeliveryFaults, PublishFaults } from './memory/faults.ts'

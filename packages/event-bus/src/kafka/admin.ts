@@ -2,7 +2,7 @@ import { systemScheduler } from '@klatsch/streams'
 import type { Admin } from 'kafkajs'
 import type { LogQueries } from '../shared/connection.ts'
 import { within } from '../shared/within.ts'
-import { type KafkaSettings, kafkaClient } from './client.ts'
+import { type KafkaSettings, kafkaClient, rootCause } from './client.ts'
 
 const ADMIN_TIMEOUT_MS = 10_000
 
@@ -59,7 +59,12 @@ export function adminHandle(settings: KafkaSettings): AdminHandle {
 export function logQueries(admin: AdminHandle): LogQueries {
   return {
     async ranges(topic) {
-      const offsets = await admin.run((a) => a.fetchTopicOffsets(topic))
+      const offsets = await admin
+        .run((a) => a.fetchTopicOffsets(topic))
+        .catch((error: unknown) => {
+          if (rootCause(error).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
+          throw new Error(`there is no topic ${topic}`, { cause: error })
+        })
       return new Map(offsets.map((o) => [o.partition, { begin: BigInt(o.low), end: BigInt(o.high) }]))
     },
     async committed(group, topic) {

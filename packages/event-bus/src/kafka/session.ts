@@ -11,7 +11,7 @@ const REBALANCE_MS = 10_000
 const MAX_WAIT_MS = 250
 const CLOSE_MS = 5_000
 /** A topic that is still missing after so long is a mistake, not a start in progress. */
-const MISSING_TOPIC_MS = 30_000
+const MISSING_TOPIC_MS = 10_000
 
 export interface SessionOptions {
   readonly settings: KafkaSettings

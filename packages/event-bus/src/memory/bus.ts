@@ -33,6 +33,8 @@ export interface MemoryEventBus extends EventBus {
   /** The bus as another process sees it: its own clock, the same log. Closing it closes what was made with it. */
   client(scheduler: Scheduler): EventBus
   readonly faults: BusFaults
+  /** Beside those given at the start. */
+  makeTopic(name: string, partitions: number): void
   /** What the log holds of a topic, partition by partition. */
   records(topic: string): readonly IncomingRecord[]
   committed(group: string, topic: string, partition: number): bigint | undefined
@@ -206,6 +208,7 @@ export function memoryEventBus(options: MemoryBusOptions = {}): MemoryEventBus {
     ...client(broker),
     client,
     faults,
+    makeTopic: (name, count) => log.make(name, count),
     records: (topic) =>
       Array.from({ length: partitions(topic) }, (_, p) => p).flatMap((p) => [
         ...log.read(topic, p, log.range(topic, p).begin, Number.MAX_SAFE_INTEGER),

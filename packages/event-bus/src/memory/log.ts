@@ -5,6 +5,7 @@ import type { IncomingRecord } from '../types.ts'
 /** Partitioned logs in memory, with the committed offsets of groups. It has no asynchrony; `network` adds that. */
 export interface MemoryLog {
   partitions(topic: string): number | undefined
+  make(topic: string, partitions: number): void
   append(topic: string, partition: number, messages: readonly Message[]): void
   /** Records from an offset on, up to `max`. */
   read(topic: string, partition: number, from: bigint, max: number): readonly IncomingRecord[]
@@ -22,12 +23,14 @@ interface Partition {
 }
 
 export function memoryLog(topics: Readonly<Record<string, number>>, now: () => number): MemoryLog {
-  const logs = new Map<string, Partition[]>(
-    Object.entries(topics).map(([name, count]) => [
-      name,
-      Array.from({ length: count }, () => ({ begin: 0n, records: [] })),
-    ]),
-  )
+  const logs = new Map<string, Partition[]>()
+  const make = (topic: string, partitions: number): void => {
+    logs.set(
+      topic,
+      Array.from({ length: partitions }, () => ({ begin: 0n, records: [] })),
+    )
+  }
+  for (const [topic, partitions] of Object.entries(topics)) make(topic, partitions)
   const committed = new Map<string, Map<string, { topic: string; partition: number; offset: bigint }>>()
   const listeners = new Set<(topic: string, partition: number) => void>()
 
@@ -39,6 +42,7 @@ export function memoryLog(topics: Readonly<Record<string, number>>, now: () => n
 
   return {
     partitions: (topic) => logs.get(topic)?.length,
+    make,
     append(topic, partition, messages) {
       const log = find(topic, partition)
       for (const { key, value, headers } of messages) {

@@ -1,0 +1,226 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type RunningKafka, startKafka } from '../../../infra/local/src/index.ts'
+import { cuttingProxy } from '../test/proxy.ts'
+import { adminHandle } from './kafka/admin.ts'
+import { kafkaEventBus } from './kafka/bus.ts'
+import type { KafkaSettings } from './kafka/client.ts'
+import { readRange } from './kafka/read-range.ts'
+import type { IncomingRecord, Log, Publisher } from './types.ts'
+
+const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
+const KEYS = 12
+
+let dir: string
+let kafka: RunningKafka
+let topics = 0
+
+const settingsAt = (brokers: string): KafkaSettings => ({
+  brokers: [brokers],
+  clientId: 'faults',
+  log: quiet,
+})
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'klatsch-bus-'))
+  kafka = await startKafka({ dir, ...(process.env.KAFKA_LIBS && { libs: process.env.KAFKA_LIBS }) })
+}, 90_000)
+
+afterAll(async () => {
+  await kafka?.stop()
+  await rm(dir, { recursive: true, force: true })
+})
+
+async function newTopic(partitions: number): Promise<string> {
+  const admin = adminHandle(settingsAt(kafka.brokers))
+  const topic = `faults-${++topics}`
+  await admin.run((a) =>
+    a.createTopics({
+      topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }],
+      waitForLeaders: true,
+    }),
+  )
+  await admin.close()
+  return topic
+}
+
+/** Publishes numbered records, many calls at a time, until stopped; every call must be acknowledged in the end. */
+function load(publisher: Publisher, topic: string) {
+  const next = new Array<number>(KEYS).fill(0)
+  const pending = new Set<Promise<void>>()
+  let acknowledged = 0
+  let running = true
+  const refused: unknown[] = []
+  const loop = (async () => {
+    while (running) {
+      if (pending.size < 200) {
+        const records = Array.from({ length: 3 }, () => {
+          const key = Math.floor(Math.random() * KEYS)
+          return { topic, key: `key-${key}`, value: String(next[key]!++), headers: {} }
+        })
+        const call = publisher.publish(records).then(
+          () => {
+            acknowledged += records.length
+            pending.delete(call)
+          },
+          (error: unknown) => {
+            refused.push(error)
+            pending.delete(call)
+          },
+        )
+        pending.add(call)
+      }
+      await sleep(1)
+    }
+    await Promise.all(pending)
+  })()
+  return {
+    next,
+    refused,
+    get acknowledged() {
+      return acknowledged
+    },
+    async stop() {
+      running = false
+      await loop
+    },
+  }
+}
+
+/** Every number of a key from 0 on, each step the next number or the beginning of a repetition. */
+function expectWhole(records: readonly IncomingRecord[], next: readonly number[]): { repeated: number } {
+  let repeated = 0
+  for (const [key, count] of next.entries()) {
+    const values = records.filter((r) => r.key === `key-${key}`).map((r) => Number(r.value.toString()))
+    let last = -1
+    let highest = -1
+    for (const value of values) {
+      if (value !== last + 1) expect(value, `key-${key}: ${last} then ${value}`).toBeLessThanOrEqual(highest)
+      if (value <= highest) repeated++
+      last = value
+      highest = Math.max(highest, value)
+    }
+    expect(highest, `the last of key-${key}`).toBe(count - 1)
+    expect(last).toBe(count - 1)
+  }
+  return { repeated }
+}
+
+async function read(topic: string): Promise<IncomingRecord[]> {
+  const found: IncomingRecord[] = []
+  await readRange(settingsAt(kafka.brokers), { topic, from: { kind: 'begin' } }, (record) =>
+    found.push(record),
+  )
+  return found
+}
+
+async function until(done: () => boolean, what: string, ms = 60_000): Promise<void> {
+  for (const end = Date.now() + ms; !done(); await sleep(10)) {
+    if (Date.now() > end) throw new Error(`waited in vain for ${what}`)
+  }
+}
+
+describe('faults of a real broker', { timeout: 180_000 }, () => {
+  test('kill -9 under load: what was acknowledged is there, in order; the consumer gets all of it and goes on', async () => {
+    const topic = await newTopic(4)
+    const bus = kafkaEventBus(settingsAt(kafka.brokers))
+    const got: IncomingRecord[] = []
+    const consumer = await bus.consume({
+      group: 'kill',
+      topics: [topic],
+      start: 'committed',
+      handler: async (records) => void got.push(...records),
+    })
+    await consumer.ready
+    const sending = load(await bus.publisher({ timeoutMs: 60_000 }), topic)
+    for (let round = 0; round < 3; round++) {
+      const before = sending.acknowledged
+      await until(() => sending.acknowledged > before + 1_000, 'load')
+      kafka.kill('SIGKILL')
+      await until(() => kafka.state.kind !== 'ready', 'the broker to be gone')
+      await kafka.ready()
+      await until(() => consumer.state.kind === 'running', 'the consumer to be back')
+    }
+    const before = sending.acknowledged
+    await until(() => sending.acknowledged > before + 1_000, 'load after the last')
+    await sending.stop()
+    expect(sending.refused).toEqual([])
+    const log = await read(topic)
+    expectWhole(log, sending.next)
+    const names = new Set(log.map((r) => `${r.partition}/${r.offset}`))
+    await until(
+      () => new Set(got.map((r) => `${r.partition}/${r.offset}`)).size === names.size,
+      'every record',
+    )
+    await bus.close()
+  })
+
+  test('connections cut after the append: nothing acknowledged is lost, nothing changes places', async () => {
+    const topic = await newTopic(4)
+    const proxy = await cuttingProxy(kafka.port)
+    const bus = kafkaEventBus(settingsAt(`127.0.0.1:${proxy.port}`))
+    const sending = load(await bus.publisher({ timeoutMs: 60_000 }), topic)
+    for (let round = 0; round < 25; round++) {
+      const before = sending.acknowledged
+      await until(() => sending.acknowledged > before + 200, 'load')
+      const swallowed = proxy.swallowed
+      proxy.swallowAnswers()
+      await until(() => proxy.swallowed > swallowed, 'an answer to swallow')
+      await sleep(Math.random() * 150)
+      proxy.heal()
+    }
+    await sending.stop()
+    expect(sending.refused).toEqual([])
+    expectWhole(await read(topic), sending.next)
+    await bus.close()
+    await proxy.close()
+  })
+
+  test('a network that stalls in silence, longer than a request may take: all goes on after, nothing lost', async () => {
+    const topic = await newTopic(4)
+    const proxy = await cuttingProxy(kafka.port)
+    const bus = kafkaEventBus(settingsAt(`127.0.0.1:${proxy.port}`))
+    const got: IncomingRecord[] = []
+    const consumer = await bus.consume({
+      group: 'stall',
+      topics: [topic],
+      start: 'committed',
+      handler: async (records) => void got.push(...records),
+    })
+    await consumer.ready
+    const sending = load(await bus.publisher({ timeoutMs: 60_000 }), topic)
+    await until(() => sending.acknowledged > 1_000, 'load')
+    proxy.stall()
+    await sleep(13_000)
+    proxy.heal()
+    const before = sending.acknowledged
+    await until(() => sending.acknowledged > before + 1_000, 'load to go on')
+    await sending.stop()
+    expect(sending.refused).toEqual([])
+    const log = await read(topic)
+    expectWhole(log, sending.next)
+    await until(
+      () => new Set(got.map((r) => `${r.partition}/${r.offset}`)).size === log.length,
+      'every record',
+    )
+    await bus.close()
+    await proxy.close()
+  })
+
+  test('a bus with nothing to do takes next to no processor time and gives no warnings', async () => {
+    const topic = await newTopic(12)
+    const script = fileURLToPath(new URL('../test/idle.ts', import.meta.url))
+    const { stdout } = await promisify(execFile)(process.execPath, [script, topic], {
+      env: { ...process.env, KAFKA_BROKERS: kafka.brokers },
+    })
+    const { share, warnings } = JSON.parse(stdout)
+    expect(warnings).toEqual([])
+    expect(share).toBeLessThan(0.03)
+  })
+})
