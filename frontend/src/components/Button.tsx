@@ -13,7 +13,11 @@ export function Button({
   disabled,
   children,
   ...rest
-}: ButtonHTMLAttributes<HTMLButtonElement> & { kind?: keyof typeof kinds; busy?: boolean }) {
+}: ButtonHTMLAttributes<HTMLButtonElement> & {
+  'data-autofocus'?: boolean
+  kind?: keyof typeof kinds
+  busy?: boolean
+}) {
   return (
     <button
       type="button"

@@ -8,7 +8,10 @@ const places = {
     'my-0 mr-0 ml-auto h-dvh max-h-dvh w-[min(20rem,88vw)] rounded-l-3xl pb-[env(safe-area-inset-bottom)]',
 } as const
 
-/** A modal dialog: the browser keeps the focus inside, gives it back afterwards, and closes on Esc. */
+/**
+ * A modal dialog: the browser keeps the focus inside, gives it back afterwards, and closes on Esc.
+ * The focus begins at what has `data-autofocus`, or else at the first control.
+ */
 export function Dialog({
   title,
   titleHidden = false,
@@ -26,7 +29,11 @@ export function Dialog({
   const id = useId()
   useEffect(() => {
     const dialog = ref.current
-    if (dialog && !dialog.open) dialog.showModal()
+    if (dialog && !dialog.open) {
+      dialog.showModal()
+      // React's autoFocus comes too early for a dialog: nothing in it can have the focus until it is shown.
+      dialog.querySelector<HTMLElement>('[data-autofocus]')?.focus()
+    }
     return () => dialog?.close()
   }, [])
   return (

@@ -8,6 +8,7 @@ export function Field({
   ref,
   ...input
 }: InputHTMLAttributes<HTMLInputElement> & {
+  'data-autofocus'?: boolean
   label: string
   hint?: string | undefined
   error?: string | undefined

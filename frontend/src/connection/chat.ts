@@ -170,11 +170,12 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
   function retryLoads(): void {
     for (const { subject, timeline, members } of Object.values(store.get().rooms)) {
       if (timeline?.failed) void pages.latest(subject)
-      if (members?.failed) void loadMembers(subject)
+      if (members?.status === 'failed') void loadMembers(subject)
     }
   }
 
   async function loadMembers(subject: string): Promise<void> {
+    dispatch({ type: 'members-load', subject })
     try {
       let after: string | undefined
       for (let page = 1; ; page += 1) {
@@ -185,8 +186,9 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
         const more = next !== undefined && items.length > 0
         dispatch({ type: 'people', people: items.map((member) => member.user) })
         const joined = Object.fromEntries(items.map((member) => [member.user.id, member.joinedSeq]))
-        dispatch({ type: 'members', subject, joined, complete: !more })
-        if (!more || page === MAX_MEMBER_PAGES) return
+        const status = !more ? 'complete' : page === MAX_MEMBER_PAGES ? 'partial' : 'loading'
+        dispatch({ type: 'members', subject, joined, status })
+        if (status !== 'loading') return
         after = String(next)
       }
     } catch {
@@ -203,6 +205,7 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
   }
 
   function send(subject: string, text: string): void {
+    dispatch({ type: 'caught-up', subject })
     const { id, outcome } = client.command('chat.message.send.v1', subject, { text })
     outcome.catch((error: unknown) => {
       // Closing leaves outcomes open; those commands are still in the storage.
@@ -230,7 +233,7 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
     tryNow: () => client.connect(),
     async open(subject) {
       if (store.get().rooms[subject] === undefined && !(await refresh(subject))) return false
-      dispatch({ type: 'opened', subject })
+      dispatch({ type: 'caught-up', subject })
       await pages.latest(subject)
       return store.get().rooms[subject] !== undefined
     },

@@ -40,7 +40,7 @@ export function LogOutDialog({
           </p>
         )}
         <div className="flex flex-wrap justify-end gap-2 pt-3">
-          <Button onClick={close} autoFocus>
+          <Button onClick={close} data-autofocus>
             Stay
           </Button>
           <Button kind="primary" onClick={logOut}>

@@ -1,3 +1,4 @@
+import { GLOBAL_ROOM } from '@klatsch/contracts'
 import { useEffect, useRef, useState } from 'react'
 import { readLocal, writeLocal } from '../lib/local.ts'
 import { NARROW, useMedia } from '../lib/media.ts'
@@ -53,7 +54,7 @@ export function Main({ logOut }: { logOut: (next: EntryMode) => void }) {
   )
 }
 
-/** Whoever comes in lands where they were last, or where most was said lately. */
+/** Whoever comes in lands where they were last, or where everyone is. */
 function useStartingRoom(subject: string | undefined): void {
   const rooms = useChatState(myRooms)
   const ready = useChatState((state) => state.roomList === 'ready')
@@ -62,7 +63,10 @@ function useStartingRoom(subject: string | undefined): void {
     if (done.current || !ready) return
     done.current = true
     const before = readLocal(LAST_ROOM)
-    const room = rooms.find((one) => one.subject === before) ?? rooms[0]
+    const room =
+      rooms.find((one) => one.subject === before) ??
+      rooms.find((one) => one.subject === GLOBAL_ROOM) ??
+      rooms[0]
     if (room && !subject) goTo(room.subject, 'replace')
   }, [ready, rooms, subject])
 }

@@ -8,7 +8,7 @@ export type Piece =
 const BLOCK = /```(?:[\w+-]*\n)?([\s\S]+?)\n?```\n?/g
 const INLINE = /`([^`\n]+)`|\bhttps?:\/\/[^\s<>"'`]+/giu
 /** Ends a sentence rather than an address. */
-const TAIL = /[.,;:!?…*_~]+$/u
+const TAIL = new Set('.,;:!?…*_~')
 
 /** Cuts a message into code blocks, inline code, links (http and https only) and text. */
 export function piecesOf(message: string): readonly Piece[] {
@@ -45,22 +45,34 @@ function inline(text: string, pieces: Piece[]): void {
   plain(text.length)
 }
 
+const openerOf = new Map([
+  [')', '('],
+  [']', '['],
+  ['}', '{'],
+])
+
 /** Without the punctuation after it, and without a bracket that was opened before it. */
 function addressIn(found: string): string {
-  let address = found.replace(TAIL, '')
-  for (const [open, close] of ['()', '[]', '{}']) {
-    while (address.endsWith(close!) && address.split(close!).length > address.split(open!).length) {
-      address = address.slice(0, -1).replace(TAIL, '')
-    }
+  const counts = new Map<string, number>()
+  for (const char of found) counts.set(char, (counts.get(char) ?? 0) + 1)
+  const count = (char: string): number => counts.get(char) ?? 0
+  let end = found.length
+  for (; end > 0; end--) {
+    const char = found.charAt(end - 1)
+    const opener = openerOf.get(char)
+    const surplus = opener !== undefined && count(char) > count(opener)
+    if (!surplus && !TAIL.has(char)) break
+    counts.set(char, count(char) - 1)
   }
-  return address
+  return found.slice(0, end)
 }
 
-const EMOJI_ONLY = /^(?:\p{RGI_Emoji}\uFE0F?|\s){1,12}$/v
+const graphemes = new Intl.Segmenter()
+const EMOJI = /^(?:\p{Extended_Pictographic}|\p{Regional_Indicator}{2})/u
 
 /** One to three emoji and nothing else. */
 export function isEmojiOnly(message: string): boolean {
-  return (
-    message.length <= 40 && EMOJI_ONLY.test(message) && [...message.matchAll(/\p{RGI_Emoji}/gv)].length <= 3
-  )
+  if (message.length > 40) return false
+  const shown = [...graphemes.segment(message)].filter(({ segment }) => segment.trim() !== '')
+  return shown.length >= 1 && shown.length <= 3 && shown.every(({ segment }) => EMOJI.test(segment))
 }

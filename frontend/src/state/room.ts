@@ -5,9 +5,10 @@ import { appendEntry, type Timeline } from './timeline.ts'
 export interface Members {
   /** User id → seq of the join. */
   readonly joined: Readonly<Record<string, number>>
-  /** Whether every page of the list has been loaded. */
-  readonly complete: boolean
-  readonly failed: boolean
+  /** User id → seq of the leave, since the list was asked for: an answer may not know of it yet. */
+  readonly left: Readonly<Record<string, number>>
+  /** `partial`: there are more than one wants to load. */
+  readonly status: 'loading' | 'complete' | 'partial' | 'failed'
 }
 
 /** A room as this person sees it: a projection of its stream, from a snapshot or from the beginning. */
@@ -101,10 +102,26 @@ function evolveMembers(members: Members, event: StreamEvent): Members {
     return { ...members, joined: { ...members.joined, [known.data.user]: event.seq } }
   }
   if (known?.type === 'chat.member.left.v1') {
-    const since = members.joined[known.data.user]
-    if (since === undefined || since > event.seq) return members
-    const { [known.data.user]: _gone, ...joined } = members.joined
-    return { ...members, joined }
+    const { user } = known.data
+    const left = members.status === 'complete' ? members.left : { ...members.left, [user]: event.seq }
+    if ((members.joined[user] ?? event.seq) >= event.seq) return { ...members, left }
+    const { [user]: _gone, ...joined } = members.joined
+    return { ...members, joined, left }
   }
   return members
+}
+
+export const blankMembers: Members = { joined: {}, left: {}, status: 'loading' }
+
+/** Takes a part of the list, unless the events already say something newer of someone in it. */
+export function withMembers(
+  members: Members,
+  answer: Readonly<Record<string, number>>,
+  status: Members['status'],
+): Members {
+  const joined: Record<string, number> = { ...members.joined }
+  for (const [user, seq] of Object.entries(answer)) {
+    if ((members.left[user] ?? 0) < seq) joined[user] = Math.max(seq, joined[user] ?? 0)
+  }
+  return { joined, left: status === 'loading' ? members.left : {}, status }
 }

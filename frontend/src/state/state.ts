@@ -10,7 +10,7 @@ import {
   type User,
 } from '@klatsch/contracts'
 import { entryKey } from './entry.ts'
-import { evolveRoom, type RoomState, withSnapshot } from './room.ts'
+import { blankMembers, evolveRoom, type Members, type RoomState, withMembers, withSnapshot } from './room.ts'
 import { type Sending, withArrival, withOutbox, withRejected } from './sending.ts'
 import { blankTimeline, mergePage, type Page, trimTimeline } from './timeline.ts'
 
@@ -55,8 +55,9 @@ export type Action =
       readonly type: 'members'
       readonly subject: string
       readonly joined: Readonly<Record<string, number>>
-      readonly complete: boolean
+      readonly status: Members['status']
     }
+  | { readonly type: 'members-load'; readonly subject: string }
   | { readonly type: 'members-failed'; readonly subject: string }
   | { readonly type: 'people'; readonly people: readonly User[]; readonly unknown?: readonly string[] }
   | { readonly type: 'outbox'; readonly outbox: readonly PendingCommand[] }
@@ -68,7 +69,7 @@ export type Action =
     }
   | { readonly type: 'failed-before'; readonly failed: readonly Sending[] }
   | { readonly type: 'discard'; readonly id: string }
-  | { readonly type: 'opened'; readonly subject: string }
+  | { readonly type: 'caught-up'; readonly subject: string }
   | { readonly type: 'watch'; readonly subject: string | undefined }
   | { readonly type: 'seen'; readonly seen: Readonly<Record<string, number>> }
   | { readonly type: 'checked'; readonly events: number }
@@ -131,26 +132,32 @@ export function reduce(state: State, action: Action): State {
     case 'load-failed':
       return withTimeline(state, action.subject, (timeline) => timeline && { ...timeline, failed: true })
     case 'reset':
-      return withTimeline(state, action.subject, (timeline) => timeline && blankTimeline)
+      // Who came and went meanwhile is not known either.
+      return withRoom(state, action.subject, (room) => ({
+        ...room,
+        timeline: room.timeline && blankTimeline,
+        members: undefined,
+      }))
     case 'trim':
       return withTimeline(
         state,
         action.subject,
         (timeline) => timeline && trimTimeline(timeline, action.keep),
       )
+    case 'members-load':
+      return withRoom(state, action.subject, (room) => ({
+        ...room,
+        members: { ...(room.members ?? blankMembers), status: 'loading' },
+      }))
     case 'members':
       return withRoom(state, action.subject, (room) => ({
         ...room,
-        members: {
-          joined: { ...room.members?.joined, ...action.joined },
-          complete: action.complete,
-          failed: false,
-        },
+        members: withMembers(room.members ?? blankMembers, action.joined, action.status),
       }))
     case 'members-failed':
       return withRoom(state, action.subject, (room) => ({
         ...room,
-        members: { joined: room.members?.joined ?? {}, complete: false, failed: true },
+        members: { ...(room.members ?? blankMembers), status: 'failed' },
       }))
     case 'people': {
       const people: Record<string, Person> = { ...state.people }
@@ -174,7 +181,7 @@ export function reduce(state: State, action: Action): State {
     }
     case 'discard':
       return { ...state, sending: state.sending.filter((message) => message.id !== action.id) }
-    case 'opened': {
+    case 'caught-up': {
       const { [action.subject]: _old, ...divider } = state.divider
       return { ...state, divider }
     }

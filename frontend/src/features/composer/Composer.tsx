@@ -94,7 +94,7 @@ export function Composer({ subject }: { subject: string }) {
 
   return (
     <div className="px-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] md:px-6 md:pb-4">
-      <div className="flex items-end gap-1 rounded-2xl border border-edge/70 bg-raised py-1.5 pr-1.5 pl-4 shadow-[0_1px_2px_rgb(60_35_15/5%)] focus-within:border-accent focus-within:outline-2 focus-within:outline-accent/30">
+      <div className="flex items-end gap-1 rounded-2xl border border-edge/70 bg-raised py-1.5 pr-1.5 pl-4 shadow-[0_1px_2px_rgb(60_35_15/5%)] focus-within:border-accent">
         <textarea
           ref={field}
           id={COMPOSER_ID}
@@ -111,14 +111,6 @@ export function Composer({ subject }: { subject: string }) {
           onDrop={(event) => refuseHuge(event.dataTransfer.getData('text/plain'), event)}
           className="max-h-[40dvh] min-h-9 min-w-0 flex-1 resize-none bg-transparent py-1.5 text-base leading-6 outline-none md:text-[15px]"
         />
-        {left < MAX - NEAR && (
-          <span
-            id="composer-left"
-            className={`flex-none self-center px-1 text-[13px] tabular-nums ${left < 0 ? 'font-semibold text-bad' : 'text-faint'}`}
-          >
-            {left < 0 ? `${grouped.format(-left)} too many` : `${grouped.format(left)} left`}
-          </span>
-        )}
         <button
           type="button"
           onClick={send}
@@ -130,6 +122,16 @@ export function Composer({ subject }: { subject: string }) {
           <Icon name="send" />
         </button>
       </div>
+      {left < MAX - NEAR && (
+        <p
+          id="composer-left"
+          className={`mt-1 pr-2 text-right text-[13px] tabular-nums ${left < 0 ? 'font-semibold text-bad' : 'text-faint'}`}
+        >
+          {left < 0
+            ? `${grouped.format(-left)} characters too many`
+            : `${grouped.format(left)} characters left`}
+        </p>
+      )}
     </div>
   )
 }

@@ -77,7 +77,7 @@ export function EntryScreen({
   }
 
   return (
-    <main className="grid h-dvh overflow-y-auto bg-side md:grid-cols-[1fr_minmax(26rem,1fr)]">
+    <main className="grid h-dvh grid-rows-[auto_1fr] gap-y-6 overflow-y-auto bg-side md:grid-rows-1 md:grid-cols-[1fr_minmax(26rem,1fr)]">
       <section className="relative flex flex-col justify-between gap-4 px-6 pt-[max(1.5rem,env(safe-area-inset-top))] md:p-12 lg:p-16">
         <p className="flex items-center gap-3 font-serif text-2xl font-semibold">
           <Logo size={34} />
@@ -218,7 +218,7 @@ function Tabs({
       role="tablist"
       aria-label="How to come in"
       onKeyDown={move}
-      className="grid grid-cols-3 gap-1 rounded-2xl bg-side p-1"
+      className="grid grid-cols-[1fr_1fr_auto] gap-1 rounded-2xl md:grid-cols-3 bg-side p-1"
     >
       {tabs.map((tab) => (
         <button
@@ -230,7 +230,7 @@ function Tabs({
           aria-controls={panel}
           tabIndex={tab.mode === mode ? 0 : -1}
           onClick={() => choose(tab.mode)}
-          className="min-h-10 rounded-xl px-1 text-sm font-semibold text-soft hover:text-ink aria-selected:bg-raised aria-selected:text-ink aria-selected:shadow-card"
+          className="min-h-10 rounded-xl px-2.5 text-sm whitespace-nowrap font-semibold text-soft hover:text-ink aria-selected:bg-raised aria-selected:text-ink aria-selected:shadow-card"
         >
           {tab.label}
         </button>

@@ -17,9 +17,10 @@ export function Members({ subject, inDialog = false }: { subject: string; inDial
   const me = useChatState((state) => state.me.id)
   const [filter, setFilter] = useState('')
 
+  const unknown = members === undefined
   useEffect(() => {
-    if (!chat.store.get().rooms[subject]?.members?.complete) void chat.loadMembers(subject)
-  }, [chat, subject])
+    if (unknown) void chat.loadMembers(subject)
+  }, [chat, subject, unknown])
 
   const shown = useMemo(() => {
     const wanted = filter.trim().toLocaleLowerCase()
@@ -50,7 +51,7 @@ export function Members({ subject, inDialog = false }: { subject: string; inDial
       )}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a list that scrolls must be reachable by keyboard */}
       <div tabIndex={0} className="min-h-0 flex-1 overflow-y-auto px-3 pb-4 -outline-offset-2">
-        {!members && (
+        {members?.status === 'loading' && shown.length === 0 && (
           <ul aria-label="Loading members" className="space-y-1">
             {[1, 2, 3].map((n) => (
               <li key={n} className="flex items-center gap-3 px-2 py-1.5">
@@ -60,7 +61,7 @@ export function Members({ subject, inDialog = false }: { subject: string; inDial
             ))}
           </ul>
         )}
-        {members?.failed && (
+        {members?.status === 'failed' && (
           <div className="px-2 py-4 text-soft">
             Not everyone could be loaded.
             <Button className="mt-2" onClick={() => void chat.loadMembers(subject)}>
@@ -82,13 +83,14 @@ export function Members({ subject, inDialog = false }: { subject: string; inDial
             </li>
           ))}
         </ul>
-        {members && shown.length === 0 && <p className="px-2 py-3 text-soft">Nobody of that name is here.</p>}
-        {(shown.length > SHOWN || (members && !members.complete && !members.failed && shown.length > 0)) &&
-          filter === '' && (
-            <p className="px-2 py-2 text-sm text-faint">
-              and {Math.max(count - Math.min(shown.length, SHOWN), 0)} more
-            </p>
-          )}
+        {filter !== '' && shown.length === 0 && (
+          <p className="px-2 py-3 text-soft">Nobody of that name is here.</p>
+        )}
+        {filter === '' && (shown.length > SHOWN || members?.status === 'partial') && (
+          <p className="px-2 py-2 text-sm text-faint">
+            and {Math.max(count - Math.min(shown.length, SHOWN), 0)} more
+          </p>
+        )}
       </div>
     </div>
   )

@@ -113,7 +113,9 @@ export function RoomDetails({ subject, close }: { subject: string; close: () => 
             {sure ? 'Leave for good' : 'Leave room'}
           </Button>
           <span className="flex gap-2">
-            <Button onClick={close}>{guest ? 'Close' : 'Cancel'}</Button>
+            <Button onClick={close} data-autofocus>
+              {guest ? 'Close' : 'Cancel'}
+            </Button>
             {!guest && (
               <Button type="submit" kind="primary" busy={busy} disabled={!connected}>
                 Save

@@ -53,7 +53,7 @@ export function CreateRoomDialog({ name, close }: { name: string; close: () => v
           defaultValue={name}
           error={trouble.name}
           maxLength={limits.roomNameChars}
-          autoFocus
+          data-autofocus
           autoComplete="off"
           required
         />

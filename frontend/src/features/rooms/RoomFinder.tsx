@@ -136,7 +136,7 @@ export function RoomFinder({ show, close }: { show: (overlay: Overlay) => void; 
           aria-controls={`${id}-list`}
           aria-activedescendant={choices.length > 0 ? `${id}-${at}` : undefined}
           aria-label="Find or name a room"
-          autoFocus
+          data-autofocus
           autoComplete="off"
           spellCheck={false}
           placeholder={me.guest ? 'Find a room' : 'Find a room, or name a new one'}

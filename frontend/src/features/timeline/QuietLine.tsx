@@ -33,9 +33,11 @@ export const QuietLine = memo(
 function sentences(entries: readonly QuietEntry[]): readonly ReactNode[] {
   const moves = new Map<string, { first: 'joined' | 'left'; last: 'joined' | 'left' }>()
   const said: ReactNode[] = []
+  let maker: string | undefined
   for (const entry of entries) {
     switch (entry.kind) {
       case 'created':
+        maker = entry.by
         // The room that everyone shares was made by nobody.
         if (entry.by !== 'chat')
           said.push(
@@ -54,6 +56,8 @@ function sentences(entries: readonly QuietEntry[]): readonly ReactNode[] {
         break
       case 'joined':
       case 'left':
+        // Who makes a room is in it; nobody needs to be told.
+        if (entry.kind === 'joined' && entry.user === maker) break
         moves.set(entry.user, { first: moves.get(entry.user)?.first ?? entry.kind, last: entry.kind })
     }
   }
