@@ -108,7 +108,8 @@ function takeLock() {
       }
     })()
     const age = Date.now() - (existsSync(lock) ? statSync(lock).mtimeMs : Date.now())
-    if (!alive && age > 1_000) rmSync(lock, { force: true })
+    // Its owner has died, or another process has its number by now.
+    if ((!alive && age > 1_000) || age > STEP_MS) rmSync(lock, { force: true })
     if (Date.now() > deadline) fail(`another install is running (process ${owner}); wait for it, or stop it.`)
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
   }
@@ -154,7 +155,13 @@ if (read(stamp) !== wanted || !existsSync(node)) {
 const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(root, file), ...args], {
   // The pipe is written by nobody: when it closes, the script knows that this process has ended, however it did.
   stdio: ['inherit', 'inherit', 'inherit', 'pipe'],
-  env: { ...process.env, KLATSCH_PARENT_FD: '3', KLATSCH_STARTED_AT: String(startedAt) },
+  env: {
+    // Compiled code is kept for the next start, of the script and of all that it starts.
+    NODE_COMPILE_CACHE: join(root, 'node_modules', '.cache', 'compiled'),
+    ...process.env,
+    KLATSCH_PARENT_FD: '3',
+    KLATSCH_STARTED_AT: String(startedAt),
+  },
 })
 // The terminal sends Ctrl-C to the whole group; what is sent to this process alone is handed on.
 process.on('SIGINT', () => {})
