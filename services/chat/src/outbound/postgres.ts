@@ -64,6 +64,8 @@ export function postgresPool(options: PostgresOptions): pg.Pool {
     },
   })
   pool.on('error', options.onIdleError)
+  // One that breaks in use fails its queries, and also says so itself: unheard, that would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }
 
