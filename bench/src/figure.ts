@@ -1,0 +1,61 @@
+import type { Stack } from './stack.ts'
+import { median, medianRatio } from './statistics.ts'
+
+/** One line of the table. Values are medians over the rounds. */
+export interface Row {
+  readonly what: string
+  readonly unit: string
+  readonly ours: number
+  readonly floor?: number
+  /** Ours over the floor's, round by round, then the median. */
+  readonly ratio?: number
+  /** What the floor is. */
+  readonly against?: string
+  readonly aim?: string
+  /** What each round measured. */
+  readonly rounds: { readonly ours: readonly number[]; readonly floor?: readonly number[] }
+}
+
+export interface Context {
+  /** The bench's own Kafka and Postgres, started when first asked for. */
+  stack(): Promise<Stack>
+  /** Where logs go. */
+  readonly dir: string
+  readonly profileDir: string | undefined
+  readonly say: (sentence: string) => void
+}
+
+export interface Figure {
+  readonly name: string
+  readonly describe: string
+  measure(context: Context): Promise<Row[]>
+}
+
+/** Rounds of a figure, in the order floor, ours, floor, ours … */
+export const ROUNDS = 3
+
+export async function rounds<A, B>(
+  floor: () => Promise<A>,
+  ours: () => Promise<B>,
+  count = ROUNDS,
+): Promise<{ floor: A[]; ours: B[] }> {
+  const measured = { floor: [] as A[], ours: [] as B[] }
+  for (let round = 0; round < count; round += 1) {
+    measured.floor.push(await floor())
+    measured.ours.push(await ours())
+  }
+  return measured
+}
+
+export function row(
+  about: Pick<Row, 'what' | 'unit' | 'against' | 'aim'>,
+  ours: readonly number[],
+  floor?: readonly number[],
+): Row {
+  return {
+    ...about,
+    ours: median(ours),
+    ...(floor && { floor: median(floor), ratio: medianRatio(ours, floor) }),
+    rounds: { ours, ...(floor && { floor }) },
+  }
+}

@@ -1,0 +1,99 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { topics } from '@klatsch/contracts'
+import { v7 as uuidv7 } from 'uuid'
+import { type Figure, ROUNDS, type Row, row } from '../figure.ts'
+import type { InsertsCalls } from '../floors/inserts.ts'
+import { makePeople, makeRooms, type Room, seatInRooms } from '../people.ts'
+import { startProcess } from '../processes.ts'
+import { commandMessage, sendAll } from '../records.ts'
+import type { Stack } from '../stack.ts'
+import { MESSAGE_TEXT } from './common.ts'
+
+const MESSAGES = 30_000
+const ROOMS = 100
+const PEOPLE = 1_000
+const LIMIT_MS = 90_000
+const POLL_MS = 20
+
+export const durable: Figure = {
+  name: 'durable',
+  describe: 'durable messages/s through one chat process, against bare batched inserts of the same rows',
+  async measure(context) {
+    const stack = await context.stack()
+    const { dir, profileDir } = context
+    const inserts = startProcess<InsertsCalls>(new URL('../floors/inserts.ts', import.meta.url), {
+      name: 'floor-inserts',
+      dir,
+    })
+    const ours: number[] = []
+    const floor: Record<1 | 2, number[]> = { 1: [], 2: [] }
+    try {
+      for (let round = 0; round < ROUNDS; round += 1) {
+        const first = await stack.startChat()
+        const people = await makePeople(stack, PEOPLE)
+        const rooms = await makeRooms(stack, seatInRooms(people, ROOMS))
+        await first.process.stop()
+
+        await fill(stack, rooms)
+        const chat = stack.startChat({ profileDir })
+        // Its failing is told by the wait for it, below.
+        chat.catch(() => {})
+        ours.push(await drain(stack, rooms))
+        await (await chat).process.stop()
+
+        const what = { databaseUrl: stack.databaseUrl, rooms: rooms.map((room) => room.subject) }
+        for (const connections of [1, 2] as const)
+          floor[connections].push(await inserts.call('measure', { ...what, connections }))
+      }
+    } finally {
+      await inserts.stop()
+    }
+    return rowsOf(ours, floor)
+  },
+}
+
+function rowsOf(ours: readonly number[], floor: Readonly<Record<1 | 2, readonly number[]>>): Row[] {
+  const what = 'durable messages/s through one chat process'
+  const against = 'the same rows, 500 messages a transaction'
+  return [
+    row({ what, unit: '/s', against: `${against}, one connection`, aim: '≥ 0.5×' }, ours, floor[1]),
+    row({ what, unit: '/s', against: `${against}, two connections` }, ours, floor[2]),
+  ]
+}
+
+/** Puts all commands on the log, while nobody reads it. */
+async function fill({ producer }: Stack, rooms: readonly Room[]): Promise<void> {
+  const messages = Array.from({ length: MESSAGES }, (_, index) => {
+    const { subject, members } = rooms[index % rooms.length]!
+    const { actor } = members[Math.floor(index / rooms.length) % members.length]!
+    const data = { text: MESSAGE_TEXT }
+    return commandMessage(
+      { id: uuidv7(), type: 'chat.message.send.v1', subject, actor, data },
+      'another-gateway',
+    )
+  })
+  await sendAll(producer, topics.commands.name, messages)
+}
+
+/** Waits until all is committed and published; answers messages a second, from the first progress on. */
+async function drain({ sql }: Stack, rooms: readonly Room[]): Promise<number> {
+  const subjects = rooms.map((room) => room.subject)
+  const published = async () => {
+    const { rows } = await sql.query<{ sum: string }>(
+      'SELECT sum(published_seq) FROM streams WHERE stream = ANY($1::text[])',
+      [subjects],
+    )
+    return Number(rows[0]?.sum)
+  }
+  const before = await published()
+  const deadline = performance.now() + LIMIT_MS
+  let first: { at: number; done: number } | undefined
+  for (;;) {
+    const at = performance.now()
+    const done = (await published()) - before
+    if (done > 0) first ??= { at, done }
+    if (first && done >= MESSAGES) return ((done - first.done) / (at - first.at)) * 1_000
+    if (at > deadline) throw new Error(`${done} of ${MESSAGES} messages after ${LIMIT_MS / 1_000} s`)
+    await sleep(POLL_MS)
+  }
+}

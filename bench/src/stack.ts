@@ -1,0 +1,117 @@
+import { randomBytes } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type RunningKafka, type RunningPostgres, startKafka, startPostgres } from '@klatsch/local-stack'
+import { Kafka, logLevel, type Producer } from 'kafkajs'
+import pg from 'pg'
+import { freePorts } from '../../infra/local/src/ports.ts'
+import { type BenchProcess, startProcess } from './processes.ts'
+
+export interface Service {
+  readonly process: BenchProcess
+  readonly port: number
+  readonly url: string
+  /** Milliseconds from its start until it said that it is ready. */
+  readonly readyMs: number
+}
+
+export interface ServiceOptions {
+  readonly core?: number
+  readonly profileDir?: string | undefined
+}
+
+/** A Kafka and a Postgres of the bench's own, with the topics and tables of Klatsch, and its services on demand. */
+export interface Stack {
+  readonly kafka: RunningKafka
+  readonly postgres: RunningPostgres
+  readonly databaseUrl: string
+  readonly sql: pg.Client
+  readonly producer: Producer
+  readonly dir: string
+  startChat(options?: ServiceOptions): Promise<Service>
+  startGateway(chat: Service, options?: ServiceOptions): Promise<Service>
+  close(): Promise<void>
+}
+
+const READY_MS = 30_000
+const scripts = {
+  chat: new URL('../../services/chat/src/main.ts', import.meta.url),
+  gateway: new URL('../../services/gateway/src/main.ts', import.meta.url),
+  migrate: new URL('../../services/chat/src/migrate.ts', import.meta.url),
+  createTopics: new URL('../../packages/event-bus/src/create-topics.ts', import.meta.url),
+}
+
+export async function startStack(dir: string, say: (sentence: string) => void): Promise<Stack> {
+  mkdirSync(dir, { recursive: true })
+  const parts = await Promise.allSettled([
+    startKafka({ dir: join(dir, 'kafka'), say }),
+    startPostgres({ dir: join(dir, 'postgres'), say }),
+  ])
+  const [startedKafka, startedPostgres] = parts
+  if (startedKafka.status === 'rejected' || startedPostgres.status === 'rejected') {
+    for (const part of parts) if (part.status === 'fulfilled') await part.value.stop()
+    throw parts.find((part) => part.status === 'rejected')?.reason
+  }
+  const kafka = startedKafka.value
+  const postgres = startedPostgres.value
+  const databaseUrl = await postgres.database('klatsch')
+  const shared = {
+    HOST: '127.0.0.1',
+    KAFKA_BROKERS: kafka.brokers,
+    DATABASE_URL: databaseUrl,
+    INTERNAL_TOKEN: randomBytes(24).toString('base64url'),
+    LOG_LEVEL: 'warn',
+  }
+  const sql = new pg.Client(databaseUrl)
+  await sql.connect()
+  const client = new Kafka({ brokers: [kafka.brokers], clientId: 'bench', logLevel: logLevel.ERROR })
+  const producer = client.producer({ allowAutoTopicCreation: false })
+  await producer.connect()
+  await startProcess(scripts.migrate, { name: 'migrate', dir, env: shared }).finished()
+  await startProcess(scripts.createTopics, { name: 'create-topics', dir, env: shared }).finished()
+
+  async function start(name: 'chat' | 'gateway', env: NodeJS.ProcessEnv, options: ServiceOptions = {}) {
+    const [port] = await freePorts(1)
+    const begin = performance.now()
+    const process = startProcess(scripts[name], {
+      name,
+      dir,
+      env: { ...shared, ...env, PORT: String(port) },
+      ...options,
+    })
+    const url = `http://127.0.0.1:${port}`
+    await untilReady(process, url)
+    return { process, port: port!, url, readyMs: performance.now() - begin }
+  }
+
+  return {
+    kafka,
+    postgres,
+    databaseUrl,
+    sql,
+    producer,
+    dir,
+    startChat: (options) => start('chat', {}, options),
+    startGateway: (chat, options) => start('gateway', { CHAT_URL: chat.url }, options),
+    async close() {
+      await producer.disconnect()
+      await sql.end()
+      await Promise.all([kafka.stop(), postgres.stop()])
+    },
+  }
+}
+
+async function untilReady(process: BenchProcess, url: string): Promise<void> {
+  const deadline = performance.now() + READY_MS
+  while (performance.now() < deadline) {
+    const ready = await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) }).then(
+      (answer) => answer.ok,
+      () => false,
+    )
+    if (ready) return
+    process.assertRunning()
+    await sleep(5)
+  }
+  throw new Error(`${url} was not ready within ${READY_MS / 1_000} s`)
+}
