@@ -78,15 +78,14 @@ export function kafkaClient(settings: KafkaSettings): KafkaClient {
   }
 }
 
-const levels = { [logLevel.ERROR]: 'warn', [logLevel.WARN]: 'info', [logLevel.INFO]: 'debug' } as const
-
-/** kafkajs calls every passing fault an error; those who use this package say what is one. */
-function passLog(log: Log, { namespace, level, log: entry }: LogEntry): void {
+/**
+ * kafkajs calls every passing fault an error, and there are many while a broker is away. Its words go to debug; what
+ * matters is said by this package, once, and is in the states of consumers and the rejections of publishers.
+ */
+function passLog(log: Log, { namespace, log: entry }: LogEntry): void {
   const { message, broker, groupId, error, retryCount } = entry
-  const rebalance = typeof error === 'string' && error.includes('rebalancing')
-  const to = rebalance ? 'debug' : (levels[level as keyof typeof levels] ?? 'debug')
   const fields = { part: `kafkajs ${namespace}`, broker, groupId, error: errorText(error), retryCount }
-  log[to](fields, message)
+  log.debug(fields, message)
 }
 
 function errorText(error: unknown): string | undefined {

@@ -26,6 +26,8 @@ export function kafkaSession(options: SessionOptions, events: GroupEvents): Grou
   const { settings, group, scheduler } = options
   const stop = new AbortController()
   let current: { consumer: Consumer } | undefined
+  /** Our name in the group, kept over restarts. */
+  let memberId: string | null = null
   let lastTurn = scheduler.now()
   let failed: ((error: unknown) => void) | undefined
 
@@ -64,6 +66,7 @@ export function kafkaSession(options: SessionOptions, events: GroupEvents): Grou
     consumer.on(names.GROUP_JOIN, ({ payload }) => {
       if (current !== mine) return
       turned()
+      memberId = payload.memberId
       events.fault(undefined)
       const assigned = Object.entries(payload.memberAssignment)
       consumer.pause(assigned.map(([topic, partitions]) => ({ topic, partitions })))
@@ -87,6 +90,7 @@ export function kafkaSession(options: SessionOptions, events: GroupEvents): Grou
       await consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
+        memberId,
         beforeJoin: async () => {
           if (current === mine) await events.beforeJoin()
         },
@@ -130,7 +134,7 @@ export function kafkaSession(options: SessionOptions, events: GroupEvents): Grou
       if (!missing && !canHeal(error)) return events.fatal(reasonOf(error, options.topics))
       events.fault(error)
       if (scheduler.now() - begunAt > 30_000) attempt = 0
-      await pause(scheduler, backoffMs(attempt, 100, 3_000, options.random), stop.signal)
+      await pause(scheduler, backoffMs(attempt, 100, 1_000, options.random), stop.signal)
     }
   }
 

@@ -25,6 +25,7 @@ export function commits(
   let running: Promise<void> | undefined
   let cancelTimer: (() => void) | undefined
   let closed = false
+  let failing = false
 
   async function commitMarked(): Promise<void> {
     const taken = [...marked.entries()]
@@ -32,8 +33,11 @@ export function commits(
     try {
       await within(scheduler, COMMIT_MS, 'a commit', commit(taken.map(([, position]) => position)))
       for (const [key, position] of taken) if (marked.get(key) === position) marked.delete(key)
+      failing = false
     } catch (error) {
-      log.info({ error: String(error) }, 'positions not committed; they will be, with the next ones')
+      if (!failing)
+        log.info({ error: String(error) }, 'positions not committed; they will be, with the next ones')
+      failing = true
     }
   }
 

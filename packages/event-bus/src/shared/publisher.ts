@@ -7,7 +7,7 @@ export const MAX_BATCH_RECORDS = 2_000
 /** Bytes of one request at most; below the 1 MiB that a broker takes by default. A larger record goes alone. */
 const MAX_BATCH_BYTES = 900_000
 const MIN_BATCH_BYTES = 16_000
-const BACKOFF_MS = { base: 50, cap: 2_000 }
+const BACKOFF_MS = { base: 50, cap: 1_000 }
 
 export interface Message {
   readonly key: string
@@ -221,10 +221,9 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
         return true
       } catch (error) {
         const fault = error instanceof SendFault ? error : new SendFault('identity', error)
-        log.warn(
-          { attempt, records: batch.records, kind: fault.kind, error: fault.message },
-          'records not appended',
-        )
+        const fields = { attempt, records: batch.records, kind: fault.kind, error: fault.message }
+        if (attempt === 0) log.warn(fields, 'records not appended; trying on')
+        else log.debug(fields, 'records still not appended')
         if (fault.kind === 'record' && batch.records === 1) {
           refused(batch, fault)
           return true
@@ -251,7 +250,7 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
       try {
         return await transport.renew()
       } catch (error) {
-        log.warn({ attempt, error: String(error) }, 'no new producer yet')
+        log.debug({ attempt, error: String(error) }, 'no new producer yet')
         await pause(scheduler, backoffMs(attempt, BACKOFF_MS.base, BACKOFF_MS.cap, ports.random), stop.signal)
       }
     }
