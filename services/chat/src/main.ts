@@ -49,7 +49,7 @@ await runService(
     const metrics = chatMetrics(() => consumer.lag)
     const bugs = bugsOf(config.KLATSCH_BUGS)
     const processor = commandProcessor({ store, publisher, now, newSalt, bugs, onBatch: metrics.batch })
-    const consumer = await use(await consumeCommands(bus, processor, deadLetters, metrics.held))
+    const consumer = await use(await consumeCommands(bus, processor, deadLetters, metrics.held, bugs))
     await use(endWhenStopped(consumer))
 
     const welcome = globalRoomWelcome({ prisma, publisher, now, onFault })

@@ -39,8 +39,8 @@ export function tablesOf(streams: ReadonlyMap<string, readonly SealedEvent[]>) {
           noRoom,
         )
         if (state.kind === 'none') throw new Error(`${room} never began`)
-        const { name, topic, visibility, memberCount } = state
-        return [room, { name, topic, visibility, memberCount }]
+        const { name, topic, visibility, members } = state
+        return [room, { name, topic, visibility, memberCount: members.size }]
       }),
     ),
   }

@@ -36,7 +36,7 @@ export interface Incoming {
   readonly origin: Origin
 }
 
-/** An event to publish. The one that answers its command is the last one: with it, all of the command has happened. */
+/** An event to publish. The first one of a command answers it: all of them are committed. */
 export interface Emitted {
   readonly event: SealedEvent
   readonly origin?: Origin
@@ -132,13 +132,13 @@ export function decideBatch(
       outcome = { actor, id, hash, subject, state: 'rejected', code: decision.code, detail }
       answer(outcome)
     } else {
-      const last = decision.events.length - 1
+      const seq = streams.head(subject).seq + Math.min(1, decision.events.length)
       decision.events.forEach((happened, index) => {
         const event = streams.append(envelope, index, happened, context)
-        emitted.push({ event, origin: index === last ? origin : { traceparent: origin.traceparent } })
+        emitted.push({ event, origin: index === 0 ? origin : { traceparent: origin.traceparent } })
       })
-      outcome = { actor, id, hash, subject, state: 'accepted', seq: streams.head(subject).seq }
-      if (last < 0) answer(outcome)
+      outcome = { actor, id, hash, subject, state: 'accepted', seq }
+      if (decision.events.length === 0) answer(outcome)
     }
     known.set(key, outcome)
     if (!before) outcomes.set(key, outcome)

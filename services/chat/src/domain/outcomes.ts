@@ -2,7 +2,7 @@ import type { ErrorCode, Reply } from '@klatsch/contracts'
 
 /**
  * What became of a command, kept for ever under (actor, id). `hash`: of type, subject and data, absent where they
- * were never known (cancelled beforehand, undecodable). `seq`: of its last event, or the head if it appended none.
+ * were never known (cancelled beforehand, undecodable). `seq`: of its first event, or the head if it appended none.
  */
 export interface Outcome {
   readonly actor: string

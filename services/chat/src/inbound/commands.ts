@@ -1,5 +1,6 @@
 import { topics } from '@klatsch/contracts'
-import type { Consumer, EventBus, Publisher } from '@klatsch/event-bus'
+import type { BatchHandler, Consumer, EventBus, Publisher } from '@klatsch/event-bus'
+import { type Bugs, noBugs } from '../bugs.ts'
 import type { CommandProcessor } from './processor.ts'
 
 const GROUP = 'chat'
@@ -13,6 +14,7 @@ export function consumeCommands(
   processor: CommandProcessor,
   deadLetters: Publisher,
   onHeld: () => void,
+  bugs: Bugs = noBugs,
 ): Promise<Consumer> {
   const sweep = (_topic: string, partition: number, signal: AbortSignal) => processor.sweep(partition, signal)
   return bus.consume({
@@ -20,7 +22,7 @@ export function consumeCommands(
     topics: [topics.commands.name],
     start: 'committed',
     maxBatch: MAX_BATCH,
-    handler: processor.handle,
+    handler: bugs.offsetBeforeCommit ? forgetful(processor.handle) : processor.handle,
     onAssigned: sweep,
     idle: { everyMs: SWEEP_MS, run: sweep },
     async onDeadLetter(letter) {
@@ -29,4 +31,11 @@ export function consumeCommands(
     },
     deadLetters,
   })
+}
+
+/** A deliberate bug: says it is done when it has begun. */
+function forgetful(handle: BatchHandler): BatchHandler {
+  return async (records, context) => {
+    handle(records, context).catch(() => {})
+  }
 }
