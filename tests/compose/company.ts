@@ -1,0 +1,83 @@
+// People of both kinds in rooms, and what they have seen held against what they were promised.
+import {
+  type Account,
+  check,
+  createPerson,
+  createRawPerson,
+  makeRooms,
+  type Person,
+  type Report,
+  readHttp,
+  registerAccounts,
+  runLoad,
+  seededRandom,
+} from '@klatsch/drills'
+import { pause, systemScheduler } from '@klatsch/streams'
+
+export interface Company {
+  readonly rooms: readonly string[]
+  readonly accounts: readonly Account[]
+  /** Has them write so many messages, anyone anywhere, spread over the time. */
+  talk(messages: number, durationMs: number): Promise<void>
+  /**
+   * Waits until every message has its outcome and everyone has every room to its end; then checks the whole history
+   * from the beginning: each person's own, and what HTTP tells.
+   */
+  settle(timeoutMs: number): Promise<Report>
+  close(): Promise<void>
+}
+
+/** Registers them; the first `raw` of them are bare sockets, the others our client. All are in all rooms. */
+export async function gather(
+  baseUrl: string,
+  size: { people: number; raw: number; rooms: number },
+): Promise<Company> {
+  const accounts = await registerAccounts(baseUrl, size.people)
+  const rooms = await makeRooms(accounts, size.rooms)
+  const random = seededRandom(1)
+  const url = `${baseUrl.replace(/^http/, 'ws')}/ws`
+  const persons: Person[] = []
+  for (const [index, { username: name, actor, api, session }] of accounts.entries()) {
+    const common = { name, actor, url, rooms, random: seededRandom(100 + index) }
+    const token = (stale?: string) => session.token(stale)
+    persons.push(
+      index < size.raw
+        ? createRawPerson({ ...common, baseUrl, token: () => token() })
+        : await createPerson({ ...common, api, token }),
+    )
+  }
+
+  return {
+    rooms,
+    accounts,
+    talk: (messages, durationMs) => runLoad({ persons, rooms, messages, durationMs, random }),
+    async settle(timeoutMs) {
+      const deadline = systemScheduler.now() + timeoutMs
+      for (;;) {
+        const told = await readHttp(accounts[0]!.api, rooms)
+        const behind = persons.filter((person) =>
+          rooms.some((room) => told.some((event) => event.room === room && event.seq > person.head(room))),
+        )
+        const late = persons.filter((person) => person.waiting > 0 || behind.includes(person))
+        if (late.length === 0) {
+          return check({
+            sends: persons.flatMap((person) => person.sends),
+            reads: [...told, ...persons.flatMap((person) => person.reads)],
+            observers: persons.flatMap(({ name }) =>
+              rooms.map((room) => ({ observer: name, room, from: 1 })),
+            ),
+            copies: ['http'],
+          })
+        }
+        if (systemScheduler.now() > deadline) {
+          const states = late.map(({ name, state, waiting }) => `${name}: ${state}, ${waiting} unanswered`)
+          throw new Error(`not done after ${timeoutMs} ms: ${states.join('; ')}`)
+        }
+        await pause(systemScheduler, 250)
+      }
+    },
+    async close() {
+      await Promise.all(persons.map((person) => person.close()))
+    },
+  }
+}

@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto'
+import { pause, systemScheduler } from '@klatsch/streams'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Company, gather } from './company.ts'
+import { composeStack, notUsable, removeAbandoned, type Stack } from './podman.ts'
+
+const LASTING = ['caddy', 'chat', 'gateway', 'kafka', 'postgres']
+const ONCE = ['create-topics', 'migrate', 'secrets']
+
+const missing = await notUsable()
+
+describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]`, () => {
+  let stack: Stack
+  let company: Company | undefined
+
+  beforeAll(async () => {
+    await removeAbandoned()
+    stack = await composeStack()
+    await stack.up({ build: true })
+    await stack.healthy(120_000)
+  }, 720_000)
+
+  afterAll(async () => {
+    await company?.close()
+    await stack?.down()
+  }, 180_000)
+
+  test('one command brings everything up, and only Caddy can be reached from outside', async () => {
+    const containers = await stack.containers()
+    expect(containers.map(({ service }) => service).toSorted()).toEqual([...LASTING, ...ONCE].toSorted())
+    for (const it of containers) {
+      expect(it, it.service).toMatchObject(
+        LASTING.includes(it.service) ? { running: true, health: 'healthy' } : { running: false, exitCode: 0 },
+      )
+      expect(it.ports, it.service).toEqual(it.service === 'caddy' ? [`127.0.0.1:${stack.port}`] : [])
+    }
+    const page = await fetch(stack.url)
+    expect(page.status).toBe(200)
+    expect(await page.text()).toContain('<title>Klatsch')
+  })
+
+  test('nothing runs as root or can become it, and secrets are files of those who need them', async () => {
+    for (const service of LASTING) {
+      const status = await stack.run(service, ['cat', '/proc/1/status'])
+      expect(status, service).toMatch(/^Uid:\s+[1-9]/m)
+      // All that is ever to be had: nothing; for Caddy, low ports.
+      expect(status, service).toMatch(service === 'caddy' ? /^CapBnd:\s+0+400$/m : /^CapBnd:\s+0+$/m)
+      expect(status, service).toMatch(/^NoNewPrivs:\s+1$/m)
+    }
+    const secrets = await secretsOf(stack)
+    for (const it of await stack.containers()) {
+      for (const secret of secrets) {
+        expect(secret.length).toBeGreaterThanOrEqual(32)
+        expect(it.env.join('\n'), it.service).not.toContain(secret)
+      }
+    }
+    await expect(stack.run('gateway', ['ls', '/secrets/chat'])).rejects.toThrow()
+  })
+
+  test('people talk, by our client and by bare sockets', async () => {
+    company = await gather(stack.url, { people: 5, raw: 2, rooms: 2 })
+    await company.talk(50, 1_000)
+    expect(await company.settle(30_000)).toMatchObject({ ok: true, sent: 50, acked: 50 })
+  }, 90_000)
+
+  test('one message sent many times at once is one message', async () => {
+    const { api, session } = company!.accounts[0]!
+    const room = await api.createRoom({ name: 'Once' })
+    const request = {
+      method: 'POST',
+      headers: {
+        authorization: `Bearer ${await session.token()}`,
+        'content-type': 'application/json',
+        'idempotency-key': randomUUID(),
+      },
+      body: JSON.stringify({ text: 'hello' }),
+    }
+    const url = `${stack.url}/api/rooms/${room.id}/messages`
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const answer = await fetch(url, request)
+        return `${answer.status} ${await answer.text()}`
+      }),
+    )
+    expect([...new Set(answers)]).toEqual([expect.stringMatching(/^201 /)])
+    expect((await api.messages(room.id)).items).toHaveLength(1)
+  })
+
+  test.each(['gateway', 'chat', 'kafka', 'postgres'])(
+    '%s, killed while people write, comes back by itself; nothing is lost, doubled or out of order',
+    async (service) => {
+      const before = await stack.container(service)
+      const talking = company!.talk(100, 4_000)
+      await pause(systemScheduler, 1_000)
+      await stack.crash(service)
+      await talking
+      await expect
+        .poll(() => stack.container(service), { timeout: 60_000, interval: 500 })
+        .toSatisfy((now) => now.startedAt !== before.startedAt && now.health === 'healthy')
+      const report = await company!.settle(60_000)
+      expect(report).toMatchObject({ ok: true, acked: report.sent })
+      await stack.healthy(60_000)
+    },
+    180_000,
+  )
+
+  test('the same command again changes nothing', async () => {
+    const before = await secretsOf(stack)
+    await stack.up()
+    await stack.healthy(60_000)
+    expect(await secretsOf(stack)).toEqual(before)
+    for (const service of ONCE) expect((await stack.container(service)).exitCode, service).toBe(0)
+    await company!.talk(10, 200)
+    const report = await company!.settle(30_000)
+    expect(report).toMatchObject({ ok: true, sent: 460, acked: 460 })
+  }, 240_000)
+
+  test('taken down with its volumes, it leaves nothing', async () => {
+    await company!.close()
+    await stack.down()
+    expect(await stack.leftovers()).toEqual([])
+  }, 180_000)
+})
+
+/** The database's password and the token between the services. */
+async function secretsOf(stack: Stack): Promise<string[]> {
+  const url = await stack.run('chat', ['cat', '/secrets/chat/database-url'])
+  const token = await stack.run('gateway', ['cat', '/secrets/internal/token'])
+  return [new URL(url.trim()).password, token.trim()]
+}
