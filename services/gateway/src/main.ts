@@ -66,8 +66,19 @@ await runService(
         handler,
       }),
     )
-    const context = { hub, queries, commands, verify, limiter, now, newSessionId: randomUUID, warn }
-    const connections = createConnections(context, systemScheduler, atEndOfTurn)
+    const random = Math.random
+    const context = {
+      hub,
+      queries,
+      commands,
+      verify,
+      limiter,
+      scheduler: systemScheduler,
+      random,
+      newSessionId: randomUUID,
+      warn,
+    }
+    const connections = createConnections(context, atEndOfTurn)
     showMetrics({ hub, connections, requests, lag: () => consumer.lag })
     await use(every(1_000, requests.expire))
     await use(endWhenStopped(consumer))

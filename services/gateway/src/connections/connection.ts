@@ -8,6 +8,7 @@ import {
   type ServerFrame,
   userSubject,
 } from '@klatsch/contracts'
+import { backoffMs, pause } from '@klatsch/streams'
 import { readClientFrame } from '../domain/client-frame.ts'
 import { fullBucket, type Rate, type TokenBucket, takeToken } from '../domain/token-bucket.ts'
 import type { Outcome } from '../outbound/requests.ts'
@@ -54,7 +55,7 @@ export class Connection implements Follower {
   constructor(context: ConnectionContext, transport: Transport) {
     this.#context = context
     this.#transport = transport
-    this.#since = context.now()
+    this.#since = context.scheduler.now()
     this.#heardAt = this.#since
     this.#frames = fullBucket(FRAMES, this.#since)
   }
@@ -104,7 +105,7 @@ export class Connection implements Follower {
   }
 
   heard(): void {
-    this.#heardAt = this.#context.now()
+    this.#heardAt = this.#context.scheduler.now()
     this.#pinged = false
   }
 
@@ -313,7 +314,7 @@ export class Connection implements Follower {
     this.#state.user = user
     this.send({
       type: 'authed',
-      expiresIn: Math.max(0, Math.floor((user.expiresAt - this.#context.now()) / 1_000)),
+      expiresIn: Math.max(0, Math.floor((user.expiresAt - this.#context.scheduler.now()) / 1_000)),
     })
   }
 
@@ -352,7 +353,24 @@ export class Connection implements Follower {
       before.until = undefined
       return
     }
-    this.#follow(subject, { seq: seq - 1 }).catch((error: unknown) => this.#followFailed(subject, error))
+    void this.#followJoined(subject, seq)
+  }
+
+  /** What was joined is followed, for as long as that takes: nobody else would tell the client that something is missing. */
+  async #followJoined(subject: string, seq: number): Promise<void> {
+    const { scheduler, random } = this.#context
+    for (let failures = 0; !this.closed; failures += 1) {
+      try {
+        await this.#follow(subject, { seq: seq - 1 })
+        return
+      } catch (error) {
+        if (!(error instanceof KlatschError && error.retryable)) {
+          this.#followFailed(subject, error)
+          return
+        }
+        await pause(scheduler, backoffMs(failures, 250, 5_000, random))
+      }
+    }
   }
 
   ended(subject: string): void {

@@ -1,5 +1,4 @@
 import { closeCodes } from '@klatsch/contracts'
-import type { Scheduler } from '@klatsch/streams'
 import { Connection } from './connection.ts'
 import type { ConnectionContext, Transport } from './context.ts'
 
@@ -18,9 +17,9 @@ export interface Connections {
 /** All sockets of this gateway. One timer looks after all of them; each is written to once a turn. */
 export function createConnections(
   context: Omit<ConnectionContext, 'users' | 'counts' | 'writeLater'>,
-  scheduler: Scheduler,
   atEndOfTurn: (task: () => void) => void,
 ): Connections {
+  const { scheduler } = context
   const all = new Set<Connection>()
   const users: ConnectionContext['users'] = new Map()
   const counts = { checked: 0 }

@@ -1,3 +1,4 @@
+import type { Scheduler } from '@klatsch/streams'
 import type { RateLimiter } from '../domain/rate-limiter.ts'
 import type { Commands } from '../outbound/commands.ts'
 import type { VerifyToken } from '../outbound/tokens.ts'
@@ -24,7 +25,8 @@ export interface ConnectionContext {
   readonly commands: Commands
   readonly verify: VerifyToken
   readonly limiter: RateLimiter
-  readonly now: () => number
+  readonly scheduler: Scheduler
+  readonly random: () => number
   readonly newSessionId: () => string
   readonly warn: (fields: object, message: string) => void
   /** Has the connection written at the end of this turn, once. */

@@ -19,6 +19,8 @@ export interface Healer {
 
 /** Fills holes from Postgres, which is the record; the log only carries it. */
 export function createHealer(options: {
+  /** A deliberate bug: heals nothing. */
+  off: boolean
   queries: ChatQueries
   scheduler: Scheduler
   random: () => number
@@ -35,7 +37,7 @@ export function createHealer(options: {
 
   /** `look`: ask at least once, even where nothing seems to be missing. */
   async function heal(stream: TrackedStream, waitMs: number, look: boolean): Promise<void> {
-    if (stream.healing) return
+    if (stream.healing || options.off) return
     stream.healing = true
     try {
       await pause(scheduler, waitMs, signal)

@@ -1,5 +1,6 @@
 import { type Cursor, type Head, userSubject } from '@klatsch/contracts'
 import { pause, type Scheduler } from '@klatsch/streams'
+import { type Bugs, noBugs } from '../bugs.ts'
 import { createCatchUp, type FeedCounts } from './catch-up.ts'
 import { type FeedEvent, parseFeedEvent } from './feed-event.ts'
 import { createHealer } from './healer.ts'
@@ -51,8 +52,9 @@ export function createHub(options: {
   warn: (fields: object, message: string) => void
   /** Runs a task at the end of this turn: once for all that came in it. */
   atEndOfTurn: (task: () => void) => void
+  bugs?: Bugs
 }): Hub {
-  const { queries, scheduler, random, warn } = options
+  const { bugs = noBugs, queries, scheduler, random, warn } = options
   const streams = new Map<string, TrackedStream>()
   const followers = new Map<string, Set<Follower>>()
   const dirty = new Set<TrackedStream>()
@@ -80,6 +82,7 @@ export function createHub(options: {
   }
 
   const healer = createHealer({
+    off: bugs.gapFillOff,
     queries,
     scheduler,
     random,

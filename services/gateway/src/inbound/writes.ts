@@ -23,8 +23,6 @@ interface Write {
   readonly type: string
   readonly subject: (request: FastifyRequest) => string | undefined
   readonly status: number
-  /** The seq of the event to answer with, where it is not the last one. */
-  readonly seq?: number
   /** The answer's body, made from the event alone, so that a repetition gets the same one. */
   readonly body: (event: KnownEvent | undefined, accepted: { subject: string; seq: number }) => unknown
 }
@@ -46,7 +44,6 @@ const writes: Record<string, Write & { method: 'POST' | 'PATCH'; url: string }> 
     type: 'chat.room.create.v1',
     subject: () => undefined,
     status: 201,
-    seq: 1,
     body: (event, { subject }) => roomBody(event, subject),
   },
   rename: {
@@ -130,10 +127,9 @@ export function writeRoutes(
     })
     switch (outcome.state) {
       case 'accepted': {
-        const event =
-          outcome.record && write.seq === undefined
-            ? knownEvent(streamEventSchema.parse(JSON.parse(outcome.record.value.toString())))
-            : await eventAt(outcome.subject, write.seq ?? outcome.seq)
+        const event = outcome.record
+          ? knownEvent(streamEventSchema.parse(JSON.parse(outcome.record.value.toString())))
+          : await eventAt(outcome.subject, outcome.seq)
         const mine = event?.causationid === id ? event : undefined
         return reply.code(write.status).send(write.body(mine, outcome))
       }

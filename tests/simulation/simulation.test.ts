@@ -1,0 +1,40 @@
+import { describe, expect, test } from 'vitest'
+import { type Bug, runWorld } from './world.ts'
+
+const SEEDS = Number(process.env.SIMULATION_SEEDS ?? 40)
+const FIRST = Number(process.env.SIMULATION_FIRST_SEED ?? 1)
+const STEPS = 60
+
+test.for(Array.from({ length: SEEDS }, (_, index) => FIRST + index))(
+  '[D2] [D3] [D5] [D6] seed %i: nothing lost, doubled or out of order',
+  async (seed) => {
+    const { report, story, unpublished } = await runWorld(seed, STEPS)
+    expect(report.anomalies, story.join('\n')).toEqual(
+      Object.fromEntries(Object.keys(report.anomalies).map((name) => [name, []])),
+    )
+    expect({ unknown: report.unknown, rejected: report.rejected, unpublished }, story.join('\n')).toEqual({
+      unknown: 0,
+      rejected: 0,
+      unpublished: 0,
+    })
+  },
+)
+
+describe('the simulation is worth something: a bug that is put in is found', () => {
+  const bugs: readonly [Bug, RegExp][] = [
+    ['dedupe-off', /doubled|phantom/],
+    ['offset-before-commit', /lost|unknown/],
+    ['gap-fill-off', /lost|gaps/],
+  ]
+  test.for(bugs)('%s', async ([bug, signs]) => {
+    for (let seed = 1; seed <= 60; seed += 1) {
+      const { report } = await runWorld(seed, STEPS, [bug])
+      const found = Object.entries(report.anomalies).flatMap(([name, witnesses]) =>
+        witnesses.length > 0 ? [name] : [],
+      )
+      if (report.unknown > 0) found.push('unknown')
+      if (found.some((name) => signs.test(name))) return
+    }
+    expect.fail(`${bug} went unnoticed`)
+  })
+})

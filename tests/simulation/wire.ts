@@ -1,0 +1,115 @@
+import type { WebSocketLike } from '@klatsch/client'
+import type { Transport } from '@klatsch/gateway/src/connections/context.ts'
+import { bodyOfTextFrame } from '@klatsch/gateway/src/connections/text-frame.ts'
+import type { SimulatedProcess } from '@klatsch/streams/simulation'
+
+const LATENCY_MS = 8
+
+/** A gateway that takes sockets. */
+export interface Host {
+  readonly process: SimulatedProcess
+  accept(transport: Transport): { receive(text: string): void; drained(): void; gone(): void }
+}
+
+/** Texts of the frames in these bytes. */
+function framesIn(bytes: Buffer): string[] {
+  const texts: string[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const short = bytes[at + 1]!
+    const head = short < 126 ? 2 : short === 126 ? 4 : 10
+    const length =
+      short < 126 ? short : short === 126 ? bytes.readUInt16BE(at + 2) : Number(bytes.readBigUInt64BE(at + 2))
+    texts.push(bodyOfTextFrame(bytes.subarray(at, at + head + length)).toString())
+    at += head + length
+  }
+  return texts
+}
+
+export interface Wire {
+  readonly socket: WebSocketLike
+  readonly host: Host
+  readonly open: boolean
+  /** The connection breaks: what is under way is lost, both ends learn of it, each in its own time. */
+  cut(): void
+}
+
+/** A WebSocket between a simulated client and a simulated gateway: in order, delayed, and it can break at any point. */
+export function wire(client: SimulatedProcess, host: Host, random: () => number): Wire {
+  let state: 'connecting' | 'open' | 'closed' = 'connecting'
+  const toServer: string[] = []
+  const toClient: string[] = []
+  let waiting = 0
+  let connection: ReturnType<Host['accept']> | undefined
+
+  const socket: WebSocketLike = {
+    onopen: null,
+    onmessage: null,
+    onclose: null,
+    onerror: null,
+    send(data) {
+      if (state !== 'open') return
+      toServer.push(data)
+      host.process.after(random() * LATENCY_MS, () => {
+        const text = toServer.shift()
+        if (text !== undefined && state === 'open') connection?.receive(text)
+      })
+    },
+    close: (code = 1000, reason = '') => end(code, reason),
+  }
+  const transport: Transport = {
+    write(chunks) {
+      for (const text of chunks.flatMap(framesIn)) {
+        toClient.push(text)
+        waiting += text.length
+        client.after(random() * LATENCY_MS, () => {
+          const data = toClient.shift()
+          if (data === undefined) return
+          waiting -= data.length
+          if (state === 'open') socket.onmessage?.({ data })
+          if (waiting === 0) host.process.after(0, () => connection?.drained())
+        })
+      }
+    },
+    get buffered() {
+      return waiting
+    },
+    close: (code, reason) => {
+      client.after(random() * LATENCY_MS, () => end(code, reason))
+    },
+    ping() {},
+    pauseReading() {},
+    resumeReading() {},
+  }
+
+  function end(code: number, reason: string): void {
+    if (state === 'closed') return
+    state = 'closed'
+    toServer.length = 0
+    toClient.length = 0
+    host.process.after(random() * 50, () => connection?.gone())
+    client.after(random() * 50, () => socket.onclose?.({ code, reason }))
+  }
+
+  host.process.after(random() * LATENCY_MS, () => {
+    if (state !== 'connecting') return
+    connection = host.accept(transport)
+    client.after(random() * LATENCY_MS, () => {
+      if (state !== 'connecting') return
+      state = 'open'
+      ;(socket.onopen as (() => void) | null)?.()
+    })
+  })
+  // A host that never answers is given up, as a browser does.
+  client.after(5_000, () => {
+    if (state === 'connecting') end(1006, 'no answer')
+  })
+
+  return {
+    socket,
+    host,
+    get open() {
+      return state === 'open'
+    },
+    cut: () => end(1006, 'cut'),
+  }
+}
