@@ -116,7 +116,10 @@ export function group(
     },
     accepts: (name, of) => members.has(name) && of === generation,
     leave: remove,
-    expel: remove,
+    expel(name) {
+      // A member that waits for the round would learn of it at once, and join again.
+      if (!members.get(name)?.answer) remove(name)
+    },
     rebalance: startRound,
   }
 }
