@@ -8,11 +8,12 @@ const unit = [
 ]
 const int = ['{packages,services,infra}/**/*.int.test.ts']
 const system = ['tests/**/*.test.ts']
+const stack = ['tests/system/**/*.test.ts']
 
 /**
- * Three kinds of tests: `unit`, pure and fast, side by side; `int`, each file with a database and topics of its own on
+ * Four kinds of tests: `unit`, pure and fast, side by side; `int`, each file with a database and topics of its own on
  * the one Kafka and the one Postgres that tests/run.ts started; `system`, whole stacks, one file after the other, since
- * two stacks at once on two cores would be measuring each other.
+ * two stacks at once on two cores would be measuring each other; `stack`, against one stack started for all of them.
  */
 export default defineConfig({
   test: {
@@ -41,11 +42,24 @@ export default defineConfig({
         test: {
           name: 'system',
           include: system,
-          exclude: ignored,
+          exclude: [...ignored, ...stack],
           testTimeout: 300_000,
           hookTimeout: 120_000,
           maxWorkers: 1,
           sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          name: 'stack',
+          include: stack,
+          exclude: ignored,
+          globalSetup: 'tests/system/stack.setup.ts',
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          maxWorkers: 1,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

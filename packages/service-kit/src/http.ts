@@ -157,7 +157,11 @@ export async function httpServer(options: {
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { maxParamLength: 200 },
+    // An address that cannot be decoded, or with a part longer than any name of ours.
+    frameworkErrors: (_error, _request, reply) => sendProblem(reply, new KlatschError('request.not_found')),
   })
+  // JSON is all that is taken; by default text would be, too.
+  app.removeContentTypeParser('text/plain')
   app.setErrorHandler((thrown, request, reply) => {
     const error = toKlatschError(thrown)
     if (error.code === 'server.internal')

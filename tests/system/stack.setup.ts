@@ -1,0 +1,46 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePorts, startStack } from '@klatsch/local-stack'
+import type { TestProject } from 'vitest/node'
+
+/** The one stack that all tests of this folder share, one file after the other. */
+export interface StackUnderTest {
+  /** `http://host:port`, the gateway. */
+  readonly baseUrl: string
+  readonly wsUrl: string
+  readonly databaseUrl: string
+  readonly brokers: string
+  /** Where `run.json` and the logs are. */
+  readonly dataDir: string
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    stack: StackUnderTest
+  }
+}
+
+/** A real Kafka, a real Postgres and all services, in a folder of their own. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'klatsch-system-'))
+  const [port = 0] = await freePorts(1)
+  // Servers that others test against are not ours to kill.
+  const { KAFKA_BROKERS: _, DATABASE_URL: __, ...env } = process.env
+  const stack = await startStack({
+    port,
+    dataDir,
+    env: { ...env, COMMANDS_PER_SECOND: '500', COMMAND_BURST: '5000' },
+  })
+  project.provide('stack', {
+    baseUrl: stack.urls.gateway,
+    wsUrl: `${stack.urls.gateway.replace('http', 'ws')}/ws`,
+    databaseUrl: stack.databaseUrl,
+    brokers: stack.brokers,
+    dataDir,
+  })
+  return async () => {
+    await stack.stop()
+    rmSync(dataDir, { recursive: true, force: true })
+  }
+}
