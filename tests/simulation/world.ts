@@ -1,5 +1,6 @@
 import { bugsOf, type Bug as ChatBug } from '@klatsch/chat/src/bugs.ts'
 import { globalRoomRequest, makeGlobalRoom } from '@klatsch/chat/src/domain/global-room.ts'
+import { outcomeKey } from '@klatsch/chat/src/domain/outcomes.ts'
 import { memoryStore } from '@klatsch/chat/src/outbound/memory-store.ts'
 import { type Client, createClient } from '@klatsch/client'
 import { type StreamEvent, streamEventSchema, topics, userSubject, verifyEvent } from '@klatsch/contracts'
@@ -30,6 +31,10 @@ export interface Outcome {
   readonly story: readonly string[]
   /** Events that Postgres has and the log does not. */
   readonly unpublished: number
+  /** Commands on the log that have no outcome. */
+  readonly undecided: number
+  /** Memberships on which a room and its member's own stream disagree. */
+  readonly disagreements: number
 }
 
 const idOf = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`
@@ -152,6 +157,15 @@ export async function runWorld(seed: number, steps: number, bugs: readonly Bug[]
     }
   }
 
+  // A room where people come and go: each time the room tells the user's own stream, by a follow-up nobody else repeats.
+  const { subject: lobby } = await done(
+    command(people[0]!.client, 'chat.room.create.v1', undefined, { name: 'lobby' }),
+  )
+  const comeOrGo = () => {
+    const type = random() < 0.5 ? 'chat.room.join.v1' : 'chat.room.leave.v1'
+    command(pick(people).client, type, lobby, {}).catch(() => {})
+  }
+
   const write = () => {
     const person = pick(people)
     const room = pick(rooms)
@@ -226,7 +240,9 @@ export async function runWorld(seed: number, steps: number, bugs: readonly Bug[]
     },
   }
   for (let step = 0; step < steps; step += 1) {
-    if (random() < 0.85) write()
+    const chance = random()
+    if (chance < 0.7) write()
+    else if (chance < 0.85) comeOrGo()
     else {
       const what = pick(Object.keys(disturb))
       tell(what)
@@ -264,8 +280,19 @@ export async function runWorld(seed: number, steps: number, bugs: readonly Bug[]
   const unpublished = rooms.flatMap((room) =>
     eventsOf(room).filter((event) => !logged.has(`${room} ${event.seq}`)),
   ).length
-  const history: History = { sends, reads, observers, copies: ['record'] }
-  return { report: check(history), history, story, unpublished }
+  const undecided = bus.records(topics.commands.name).filter((record) => {
+    const { actor, id } = JSON.parse(record.value.toString())
+    return !store.outcomes.has(outcomeKey(actor, id))
+  }).length
+  const inRooms = new Set(store.members.keys())
+  const inUsers = new Set(
+    [...store.userRooms.values()].filter((row) => row.member).map(({ room, user }) => `${room} ${user}`),
+  )
+  const disagreements = inRooms.symmetricDifference(inUsers).size
+  // In the lobby nobody has to have everything.
+  const judged = reads.filter((read) => rooms.includes(read.room))
+  const history: History = { sends, reads: judged, observers, copies: ['record'] }
+  return { report: check(history), history, story, unpublished, undecided, disagreements }
 }
 
 /** UUIDv7s that the seed decides. */
