@@ -1,0 +1,94 @@
+// klatsch: look at the log, replay it, and break things, from the terminal.
+import { topics } from '@klatsch/contracts'
+import { Command, Option } from 'commander'
+import { signalPart } from './kill.ts'
+import { printRecords, type RecordOptions } from './records.ts'
+import { CliError } from './stack.ts'
+
+const names = Object.values(topics).map((topic) => topic.name)
+const interrupted = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interrupted.abort())
+
+function reading(command: Command): Command {
+  return command
+    .addOption(new Option('--key <key>', 'only records with this key, such as room:global'))
+    .addOption(new Option('--type <type>', 'only records whose type begins so, such as chat.message'))
+    .addOption(new Option('--actor <actor>', 'only what this actor did, such as user:<id>'))
+    .addOption(new Option('--text <text>', 'only records whose value contains this'))
+    .addOption(new Option('--partition <n>', 'only this partition'))
+    .addOption(new Option('--limit <n>', 'stop after so many'))
+    .addOption(new Option('--json', 'one JSON object a line, with headers'))
+}
+
+const program = new Command('klatsch')
+  .description('Look at the log, replay it, and break things.')
+  .usage('<command> [options]   (npm run klatsch -- …)')
+  .showHelpAfterError('(klatsch --help lists what there is)')
+  .addHelpText(
+    'after',
+    `
+Positions: begin, end, an offset (120), a time (2026-01-31T12:00) or a time ago (10m, 2h).
+Topics: ${names.join(', ')}.
+
+  npm run klatsch -- tail chat.commands chat.events
+  npm run klatsch -- tail chat.events --from 10m --key room:global
+  npm run klatsch -- replay chat.events --from begin --json > events.jsonl
+  npm run klatsch -- kill chat
+
+Works on what "npm start" runs (KLATSCH_DATA_DIR), or on the Kafka that KAFKA_BROKERS names.`,
+  )
+
+reading(
+  program
+    .command('tail')
+    .description('show records as they are appended; Ctrl-C ends it')
+    .argument('[topics...]', 'one or more topics; all of them when none is named'),
+)
+  .option('--from <position>', 'begin here instead of at the end')
+  .action((chosen: string[], options: RecordOptions) =>
+    printRecords(
+      chosen.length > 0 ? chosen : names,
+      { ...options, follow: true },
+      process.env,
+      interrupted.signal,
+    ),
+  )
+
+reading(
+  program
+    .command('replay')
+    .description('show a range of records, in the order of each partition')
+    .argument('[topics...]', 'one or more topics; all of them when none is named'),
+)
+  .option('--from <position>', 'where to begin', 'begin')
+  .option('--to <position>', 'where to end, exclusive', 'end')
+  .action((chosen: string[], options: RecordOptions) =>
+    printRecords(
+      chosen.length > 0 ? chosen : names,
+      { ...options, follow: false },
+      process.env,
+      interrupted.signal,
+    ),
+  )
+
+for (const [name, what] of [
+  ['kill', 'end a part with -9; it is started again by itself'],
+  ['freeze', 'stop a part in its tracks (SIGSTOP)'],
+  ['wake', 'let a frozen part go on (SIGCONT)'],
+] as const) {
+  program
+    .command(name)
+    .description(what)
+    .argument('<part>', 'chat, gateway, kafka or postgres')
+    .action((part: string) => console.log(signalPart(part, name, process.env)))
+}
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  const known = error instanceof CliError || (error instanceof Error && error.name === 'KlatschError')
+  console.error(
+    `klatsch: ${known ? (error as Error).message : error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+  )
+  process.exitCode = 1
+}

@@ -1,0 +1,77 @@
+import { KlatschError, topics } from '@klatsch/contracts'
+import { type IncomingRecord, readRange } from '@klatsch/event-bus'
+import { type Filter, matches } from './filter.ts'
+import { asJson, asLine } from './format.ts'
+import { type Position, readPosition } from './position.ts'
+import { CliError, kafkaOf } from './stack.ts'
+
+export interface RecordOptions extends Filter {
+  readonly from?: string
+  readonly to?: string
+  readonly partition?: string
+  readonly limit?: string
+  readonly json?: boolean
+}
+
+function positionOf(option: string, word: string): Position {
+  const position = readPosition(word, Date.now())
+  if (!position) {
+    throw new CliError(
+      `${option} "${word}" is no position. Say begin, end, an offset, a time (2026-01-31T12:00) or a time ago (10m).`,
+    )
+  }
+  return position
+}
+
+function wholeNumber(option: string, word: string | undefined): number | undefined {
+  if (word === undefined) return undefined
+  if (!/^\d{1,9}$/.test(word)) throw new CliError(`${option} "${word}" is not a whole number.`)
+  return Number(word)
+}
+
+/** Prints records of topics: those there are (`follow: false`), or those and all that come, until interrupted. */
+export async function printRecords(
+  chosen: readonly string[],
+  options: RecordOptions & { readonly follow: boolean },
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<void> {
+  const limit = wholeNumber('--limit', options.limit)
+  const partition = wholeNumber('--partition', options.partition)
+  const colour = process.stdout.isTTY === true && !env.NO_COLOR
+  const enough = new AbortController()
+  let shown = 0
+  let seen = 0
+  const show = (record: IncomingRecord) => {
+    seen += 1
+    if ((limit !== undefined && shown >= limit) || !matches(record, options)) return
+    shown += 1
+    process.stdout.write(`${options.json ? asJson(record) : asLine(record, colour)}\n`)
+    if (shown === limit) enough.abort()
+  }
+  // A reader that goes away (`| head`) is no fault.
+  process.stdout.on('error', () => enough.abort())
+  // All there are: some may not have been made yet.
+  const named = chosen.length > 0
+  const wanted = named ? chosen : Object.values(topics).map((topic) => topic.name)
+  const absent = (error: unknown) => {
+    if (named || !(error instanceof KlatschError && error.code === 'request.not_found')) throw error
+  }
+  await Promise.all(
+    wanted.map((topic) =>
+      readRange(
+        kafkaOf(env),
+        {
+          topic,
+          ...(partition === undefined ? {} : { partition }),
+          from: positionOf('--from', options.from ?? (options.follow ? 'end' : 'begin')),
+          ...(options.to === undefined ? {} : { to: positionOf('--to', options.to) }),
+          follow: options.follow,
+          signal: AbortSignal.any([signal, enough.signal]),
+        },
+        show,
+      ).catch(absent),
+    ),
+  )
+  if (!options.follow && process.stderr.isTTY) process.stderr.write(`${shown} of ${seen} records\n`)
+}
