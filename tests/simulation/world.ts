@@ -1,4 +1,4 @@
-import { bugsOf, type Bug as ChatBug } from '@klatsch/chat/src/bugs.ts'
+import { bugsOf, type Bug as ChatBug } from '@klatsch/chat/src/domain/bugs.ts'
 import { globalRoomRequest, makeGlobalRoom } from '@klatsch/chat/src/domain/global-room.ts'
 import { outcomeKey } from '@klatsch/chat/src/domain/outcomes.ts'
 import { memoryStore } from '@klatsch/chat/src/outbound/memory-store.ts'
@@ -6,7 +6,7 @@ import { type Client, createClient } from '@klatsch/client'
 import { type StreamEvent, streamEventSchema, topics, userSubject, verifyEvent } from '@klatsch/contracts'
 import { check, type History, type Read, type Report, type Send } from '@klatsch/drills'
 import { memoryEventBus } from '@klatsch/event-bus'
-import { noBugs } from '@klatsch/gateway/src/bugs.ts'
+import { noBugs } from '@klatsch/gateway/src/domain/bugs.ts'
 import { simulatedScheduler } from '@klatsch/streams/simulation'
 import {
   type ChatProcess,

@@ -1,6 +1,6 @@
 import { flagSetting, kafkaSettings, listSetting, serviceSettings } from '@klatsch/service-kit'
 import { z } from 'zod'
-import { knownBugs } from './bugs.ts'
+import { knownBugs } from './domain/bugs.ts'
 
 const database = {
   DATABASE_URL: z

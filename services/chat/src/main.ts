@@ -11,8 +11,8 @@ import {
   runService,
 } from '@klatsch/service-kit'
 import { v7 } from 'uuid'
-import { bugsOf } from './bugs.ts'
 import { configSchema } from './config.ts'
+import { bugsOf } from './domain/bugs.ts'
 import { consumeCommands } from './inbound/commands.ts'
 import { chatRoutes } from './inbound/http/routes.ts'
 import { commandProcessor } from './inbound/processor.ts'

@@ -1,4 +1,4 @@
-import { type Bug, bugsOf } from '../src/bugs.ts'
+import { type Bug, bugsOf } from '../src/domain/bugs.ts'
 import { globalRoomRequest, makeGlobalRoom } from '../src/domain/global-room.ts'
 import { commandProcessor } from '../src/inbound/processor.ts'
 import { memoryStore } from '../src/outbound/memory-store.ts'

@@ -1,3 +1,4 @@
+import { KlatschError } from '@klatsch/contracts'
 import { systemScheduler } from '@klatsch/streams'
 import type { Admin } from 'kafkajs'
 import type { LogQueries } from '../shared/connection.ts'
@@ -63,7 +64,7 @@ export function logQueries(admin: AdminHandle): LogQueries {
         .run((a) => a.fetchTopicOffsets(topic))
         .catch((error: unknown) => {
           if (rootCause(error).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
-          throw new Error(`there is no topic ${topic}`, { cause: error })
+          throw new KlatschError('request.not_found', `there is no topic ${topic}`, { cause: error })
         })
       return new Map(offsets.map((o) => [o.partition, { begin: BigInt(o.low), end: BigInt(o.high) }]))
     },

@@ -8,7 +8,7 @@ import {
   streamId,
   streamKind,
 } from '@klatsch/contracts'
-import type { Bugs } from '../bugs.ts'
+import type { Bugs } from './bugs.ts'
 import type { BatchRequest, BatchWrites, LoadedBatch } from './command-store.ts'
 import type { Decision, NewEvent } from './decision.ts'
 import { emptyHead, type SealedEvent, type StreamHead, sealEvent } from './events.ts'

@@ -1,6 +1,6 @@
 import { topics } from '@klatsch/contracts'
 import type { BatchHandler, Consumer, EventBus, Publisher } from '@klatsch/event-bus'
-import { type Bugs, noBugs } from '../bugs.ts'
+import { type Bugs, noBugs } from '../domain/bugs.ts'
 import type { CommandProcessor } from './processor.ts'
 
 const GROUP = 'chat'

@@ -5,8 +5,8 @@ import {
   PassingFault,
   type Publisher,
 } from '@klatsch/event-bus'
-import { type Bugs, noBugs } from '../bugs.ts'
 import { type Answer, type BatchDecision, decideBatch, type Emitted, requestOf } from '../domain/batch.ts'
+import { type Bugs, noBugs } from '../domain/bugs.ts'
 import type { CommandStore, PublishedRange, Unpublished } from '../domain/command-store.ts'
 import { replyOf } from '../domain/outcomes.ts'
 import { announce } from '../outbound/announce.ts'

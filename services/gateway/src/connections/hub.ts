@@ -1,6 +1,6 @@
 import { type Cursor, type Head, userSubject } from '@klatsch/contracts'
 import { pause, type Scheduler } from '@klatsch/streams'
-import { type Bugs, noBugs } from '../bugs.ts'
+import { type Bugs, noBugs } from '../domain/bugs.ts'
 import { createCatchUp, type FeedCounts } from './catch-up.ts'
 import { type FeedEvent, parseFeedEvent } from './feed-event.ts'
 import { createHealer } from './healer.ts'
