@@ -23,6 +23,7 @@ const node = join(root, 'node_modules', 'node', 'bin', windows ? 'node.exe' : 'n
 const stamp = join(root, 'node_modules', '.klatsch-installed')
 const lock = join(root, 'node_modules', '.klatsch-installing')
 const STEP_MS = 15 * 60_000
+const NPM_WATCH_MS = 500
 const DISK_FULL = 'the disk is full. Free some space and run the same command again.'
 const NOT_OURS = `${root} cannot be written by this user, and packages have to be installed there once. Run this as its owner, or in a copy of your own.`
 
@@ -115,6 +116,15 @@ function takeLock() {
   }
 }
 
+/**
+ * The process that has to be there for this script to go on: npm, which may have put a shell between. One that was
+ * killed takes along what it started, instead of leaving it on a terminal that looks free.
+ */
+function npmAbove() {
+  const [, comm, parent] = /\((.*)\) \S+ (\d+)/s.exec(read(`/proc/${process.ppid}/stat`)) ?? []
+  return /^(ba|da|z)?sh$/.test(comm ?? '') ? `${process.ppid} ${parent}` : String(process.ppid)
+}
+
 const startedAt = Date.now() - Math.round(process.uptime() * 1_000)
 const [major] = process.versions.node.split('.').map(Number)
 if (major < 20) fail(`needs Node 20 or later to begin with; this is ${process.versions.node}.`)
@@ -166,14 +176,13 @@ const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(root, f
 // The terminal sends Ctrl-C to the whole group; what is sent to this process alone is handed on.
 process.on('SIGINT', () => {})
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
-// An npm that was killed takes what it started along.
 if (process.env.npm_lifecycle_event) {
-  const parent = process.ppid
+  const before = npmAbove()
   const watch = setInterval(() => {
-    if (process.ppid === parent) return
+    if (npmAbove() === before) return
     clearInterval(watch)
     child.kill('SIGTERM')
-  }, 500)
+  }, NPM_WATCH_MS)
   watch.unref()
 }
 child.on('error', (error) => fail(`cannot run ${node}: ${error.message}`))
