@@ -14,6 +14,9 @@ doubled or out of order. It starts a stack of its own in a new folder, which it 
 
   npm run drill -- --seed 7 --rounds 2 --seconds 120
 
+--freezes: parts that are stopped for 10 s and then go on. --bugs: deliberate ones of chat (dedupe-off,
+offset-before-commit), to see that the check finds them.
+
 `
 const flags = {
   clients: { type: 'string', default: '20' },
@@ -24,6 +27,7 @@ const flags = {
   rounds: { type: 'string', default: '2' },
   kills: { type: 'string', default: 'chat,gateway,kafka,postgres' },
   freezes: { type: 'string', default: '' },
+  bugs: { type: 'string', default: '' },
   seed: { type: 'string', default: String(systemScheduler.now() % 1_000_000) },
   help: { type: 'boolean', default: false },
 } as const
@@ -45,7 +49,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 const dataDir = mkdtempSync(join(tmpdir(), 'klatsch-drill-'))
 const [port = 0] = await freePorts(1)
-const stack = await startStack({ port, dataDir, say: log, signal: interrupted.signal })
+const bugs = values.bugs === '' ? {} : { LAB_ENABLED: 'true', KLATSCH_BUGS: values.bugs }
+const env = { ...process.env, ...bugs }
+const stack = await startStack({ port, dataDir, env, say: log, signal: interrupted.signal })
 let ok = false
 try {
   const report = await runKillDrill({
