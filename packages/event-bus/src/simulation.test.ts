@@ -72,6 +72,8 @@ async function simulate(seed: number): Promise<{ handled: number; repeated: numb
               problems.push(`${partition}: a hole in a batch at ${r.offset}`)
           }
           if (chance(0.8)) await pause(process, random() * 40)
+          // Longer than a rebalance waits: whoever has lost the partition still works on it.
+          if (chance(0.02)) await pause(process, random() * 10_000)
           if (chance(0.1)) throw new PassingFault('chance')
           if (records.some(isPoison)) throw new Error('poison')
           for (const r of records) complete(partition, Number(r.offset))

@@ -8,6 +8,8 @@ import { type PartitionWorker, partitionWorker } from './worker.ts'
 
 /** Silence of the coordinator after which it may have given our partitions to others. */
 export const SESSION_MS = 6_000
+/** Silence after which no new batch is begun: before the others may. */
+const LEASE_MS = SESSION_MS - 500
 /** Above either, a partition is paused; below half of both it goes on. One fetch may come on top. */
 const QUEUE = { records: 2_000, bytes: 8 * 1_048_576 }
 /** How long a rebalance waits for running handlers and then for the commit: both fit into a session. */
@@ -218,7 +220,7 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
       {
         scheduler,
         random: ports.random,
-        mayStart: () => scheduler.now() - heartbeatAt < SESSION_MS,
+        mayStart: () => scheduler.now() - heartbeatAt < LEASE_MS,
         bury: deadLetters
           ? async (letter) =>
               deadLetters.publish([deadLetterRecord(group, letter, new Date(scheduler.now()))])
