@@ -16,6 +16,11 @@ export const headers = {
   session: 'session',
   traceparent: 'traceparent',
   contentType: 'content-type',
+  /** Of a state on `presence.events`: the offset of the signal that brought it about. */
+  version: 'version',
+  state: 'state',
+  /** Of a record whose key is not its subject. */
+  subject: 'ce_subject',
 } as const
 
 export const CLOUDEVENTS_JSON = 'application/cloudevents+json'

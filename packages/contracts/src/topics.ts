@@ -51,6 +51,33 @@ export const topics = {
     retentionMs: 30 * DAY,
     describe: 'Records of chat.commands that could not be decided, as they came, with the reason in headers.',
   },
+  presenceSignals: {
+    name: 'presence.signals',
+    key: "one that leads to the users' partition",
+    producers: ['gateway', 'presence'],
+    consumers: ['presence'],
+    partitions: 6,
+    retentionMs: HOUR,
+    describe: 'What gateways say about their sessions, in batches and beats, and the ticks of log time.',
+  },
+  presenceEvents: {
+    name: 'presence.events',
+    key: 'user',
+    producers: ['presence'],
+    consumers: ['gateway'],
+    partitions: 6,
+    retentionMs: HOUR,
+    describe: 'Who is online, away, not to be disturbed or offline, and who is typing.',
+  },
+  presenceSignalsDlq: {
+    name: 'presence.signals.dlq',
+    key: "the record's own",
+    producers: ['presence'],
+    consumers: [],
+    partitions: 6,
+    retentionMs: 30 * DAY,
+    describe: 'Records of presence.signals that could not be understood, with the reason in headers.',
+  },
 } as const satisfies Record<string, Topic>
 
 /** `<topic>.dlq`, where records of a topic go that their consumer cannot take. */
