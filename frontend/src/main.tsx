@@ -1,3 +1,4 @@
+import './lib/no-eval.ts'
 import { createRoot } from 'react-dom/client'
 import { App } from './App.tsx'
 import { createServer } from './connection/open.ts'

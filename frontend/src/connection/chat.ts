@@ -9,6 +9,7 @@ import {
   streamId,
   type User,
 } from '@klatsch/contracts'
+import { oneAtATime } from '../lib/one-at-a-time.ts'
 import { initialState } from '../state/state.ts'
 import { createStore, type Store } from '../state/store.ts'
 import { gapOf } from '../state/timeline.ts'
@@ -32,7 +33,10 @@ export interface Chat {
   open(subject: string): Promise<boolean>
   older(subject: string): void
   settled(subject: string): void
+  /** The room whose end someone looks at. */
   watch(subject: string | undefined): void
+  /** The room is no longer shown: when it is again, what was new then is not new any more. */
+  leaveScreen(subject: string): void
   loadMembers(subject: string): Promise<void>
   loadRooms(): Promise<void>
   publicRooms(): Promise<readonly Room[]>
@@ -65,6 +69,19 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
   })
   const stopKeeping = keepLocally(store)
   let closed = false
+
+  /** Asks again what the server says of a room. Answers whether this person may see it. */
+  const refresh = oneAtATime(async (subject: string): Promise<boolean> => {
+    try {
+      dispatch({ type: 'room', room: await api.room(streamId(subject)) })
+      if (store.get().rooms[subject]?.timeline) void pages.latest(subject)
+      return true
+    } catch (error) {
+      if (!(error instanceof KlatschError) || error.code !== 'room.not_found') return true
+      dispatch({ type: 'room-gone', subject })
+      return false
+    }
+  })
 
   const subscriptions = [
     client.on('state', (connection) => dispatch({ type: 'connection', connection })),
@@ -154,19 +171,6 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
     await Promise.all(Array.from({ length: TAILS_AT_ONCE }, work)).catch(() => {})
   }
 
-  /** Asks again what the server says of a room. Answers whether this person may see it. */
-  async function refresh(subject: string): Promise<boolean> {
-    try {
-      dispatch({ type: 'room', room: await api.room(streamId(subject)) })
-      if (store.get().rooms[subject]?.timeline) void pages.latest(subject)
-      return true
-    } catch (error) {
-      if (!(error instanceof KlatschError) || error.code !== 'room.not_found') return true
-      dispatch({ type: 'room-gone', subject })
-      return false
-    }
-  }
-
   function retryLoads(): void {
     for (const { subject, timeline, members } of Object.values(store.get().rooms)) {
       if (timeline?.failed) void pages.latest(subject)
@@ -196,7 +200,7 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
     }
   }
 
-  async function ask<T extends PublicCommandType>(
+  async function command<T extends PublicCommandType>(
     type: T,
     subject: string | undefined,
     data: CommandInput<T>,
@@ -233,12 +237,12 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
     tryNow: () => client.connect(),
     async open(subject) {
       if (store.get().rooms[subject] === undefined && !(await refresh(subject))) return false
-      dispatch({ type: 'caught-up', subject })
       await pages.latest(subject)
       return store.get().rooms[subject] !== undefined
     },
     older: (subject) => void pages.older(subject),
     settled: pages.settled,
+    leaveScreen: (subject) => dispatch({ type: 'caught-up', subject }),
     watch: (subject) => dispatch({ type: 'watch', subject }),
     loadMembers,
     loadRooms,
@@ -252,19 +256,19 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
     },
     discard: (id) => dispatch({ type: 'discard', id }),
     async create(room) {
-      const { subject } = await ask('chat.room.create.v1', undefined, room)
+      const { subject } = await command('chat.room.create.v1', undefined, room)
       await refresh(subject)
       return subject
     },
     async rename(subject, change) {
-      await ask('chat.room.rename.v1', subject, change)
+      await command('chat.room.rename.v1', subject, change)
     },
     async join(subject) {
-      await ask('chat.room.join.v1', subject, {})
+      await command('chat.room.join.v1', subject, {})
       await refresh(subject)
     },
     async leave(subject) {
-      await ask('chat.room.leave.v1', subject, {})
+      await command('chat.room.leave.v1', subject, {})
       await refresh(subject)
     },
   }

@@ -58,16 +58,18 @@ export function Main({ logOut }: { logOut: (next: EntryMode) => void }) {
 function useStartingRoom(subject: string | undefined): void {
   const rooms = useChatState(myRooms)
   const ready = useChatState((state) => state.roomList === 'ready')
-  const done = useRef(subject !== undefined)
+  const done = useRef(false)
   useEffect(() => {
-    if (done.current || !ready) return
+    // Somebody new joins the room that everyone shares a moment after they came.
+    if (subject) done.current = true
+    if (done.current || !ready || rooms.length === 0) return
     done.current = true
     const before = readLocal(LAST_ROOM)
     const room =
       rooms.find((one) => one.subject === before) ??
       rooms.find((one) => one.subject === GLOBAL_ROOM) ??
       rooms[0]
-    if (room && !subject) goTo(room.subject, 'replace')
+    if (room) goTo(room.subject, 'replace')
   }, [ready, rooms, subject])
 }
 

@@ -128,7 +128,7 @@ export function Composer({ subject }: { subject: string }) {
           className={`mt-1 pr-2 text-right text-[13px] tabular-nums ${left < 0 ? 'font-semibold text-bad' : 'text-faint'}`}
         >
           {left < 0
-            ? `${grouped.format(-left)} characters too many`
+            ? `${grouped.format(-left)} ${left === -1 ? 'character' : 'characters'} too many`
             : `${grouped.format(left)} characters left`}
         </p>
       )}

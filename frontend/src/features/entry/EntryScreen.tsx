@@ -112,7 +112,7 @@ export function EntryScreen({
               <span>{notice}</span>
             </p>
           )}
-          <Tabs mode={mode} choose={choose} panel={panel} />
+          <Tabs mode={mode} choose={choose} toField={() => first.current?.focus()} panel={panel} />
           <form
             id={panel}
             role="tabpanel"
@@ -122,8 +122,6 @@ export function EntryScreen({
           >
             <div className="mt-6 space-y-4">
               <Field
-                // A new field for each tab, so that it takes the focus.
-                key={mode}
                 ref={first}
                 label={mode === 'guest' ? 'What shall we call you?' : 'Name'}
                 name="username"
@@ -197,10 +195,13 @@ function objection(mode: EntryMode, name: string, password: string): Trouble | u
 function Tabs({
   mode,
   choose,
+  toField,
   panel,
 }: {
   mode: EntryMode
   choose: (mode: EntryMode) => void
+  /** Who points goes on to write; who uses the keys stays on the tab. */
+  toField: () => void
   panel: string
 }) {
   function move(event: KeyboardEvent<HTMLDivElement>): void {
@@ -229,7 +230,10 @@ function Tabs({
           aria-selected={tab.mode === mode}
           aria-controls={panel}
           tabIndex={tab.mode === mode ? 0 : -1}
-          onClick={() => choose(tab.mode)}
+          onClick={() => {
+            choose(tab.mode)
+            toField()
+          }}
           className="min-h-10 rounded-xl px-2.5 text-sm whitespace-nowrap font-semibold text-soft hover:text-ink aria-selected:bg-raised aria-selected:text-ink aria-selected:shadow-card"
         >
           {tab.label}

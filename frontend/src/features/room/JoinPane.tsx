@@ -1,10 +1,11 @@
 import { GLOBAL_ROOM } from '@klatsch/contracts'
-import { useState } from 'react'
+import { useMemo, useState } from 'react'
 import { Button } from '../../components/Button.tsx'
 import { toast } from '../../components/toasts.ts'
 import { troubleOf } from '../../lib/trouble.ts'
 import { useChat, useChatState } from '../chat-context.ts'
 import type { Overlay } from '../Main.tsx'
+import { Failed } from '../timeline/MessageGroup.tsx'
 
 /** In place of the conversation, for a room one is not in. */
 export function JoinPane({
@@ -35,7 +36,7 @@ export function JoinPane({
   if (!room && !missing) return <div className="flex-1" aria-busy="true" />
   const closed = missing || room?.visibility === 'private'
   return (
-    <div className="m-auto max-w-sm p-8 text-center">
+    <div className="m-auto max-h-full w-full max-w-md overflow-y-auto p-8 text-center">
       <p className="font-serif text-2xl font-semibold">
         {closed ? 'This room is not yours to see' : room?.name}
       </p>
@@ -57,6 +58,27 @@ export function JoinPane({
           Join this room
         </Button>
       )}
+      <Unsent subject={subject} />
     </div>
+  )
+}
+
+/** What one wrote here and was refused, so that it is not lost with the room. */
+function Unsent({ subject }: { subject: string }) {
+  const sending = useChatState((state) => state.sending)
+  const failed = useMemo(
+    () => sending.filter((message) => message.room === subject && message.state === 'failed'),
+    [sending, subject],
+  )
+  if (failed.length === 0) return null
+  return (
+    <ul aria-label="Messages that were not sent" className="mt-8 space-y-4 text-left">
+      {failed.map((message) => (
+        <li key={message.id} data-state="failed">
+          <p className="line-clamp-6 whitespace-pre-wrap [overflow-wrap:anywhere]">{message.text}</p>
+          <Failed message={message} />
+        </li>
+      ))}
+    </ul>
   )
 }

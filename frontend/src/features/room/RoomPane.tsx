@@ -94,7 +94,7 @@ function NoRoom({ show }: { show: (overlay: Overlay) => void }) {
     <main className="flex min-h-0 flex-col bg-paper">
       <ConnectionBar />
       {!loading && (
-        <div className="m-auto max-w-sm p-8 text-center">
+        <div className="m-auto max-w-sm animate-late p-8 text-center">
           <span className="inline-block opacity-80">
             <Logo size={56} />
           </span>

@@ -74,7 +74,7 @@ function RoomList({ current, show }: { current: string | undefined; show: (overl
   }
   if (rooms.length === 0) {
     return (
-      <div className="px-2 py-6 text-center">
+      <div className="animate-late px-2 py-6 text-center">
         <p className="text-soft">
           {status === 'failed' ? 'Your rooms could not be loaded.' : 'You are not in any room yet.'}
         </p>

@@ -93,7 +93,8 @@ function Line({
 const stateTitle = (sending: Sending): string =>
   sending.state === 'waiting' ? 'Waiting for the connection' : 'Sending…'
 
-function Failed({ message }: { message: Sending }) {
+/** Why a message was not sent, and what to do about it. */
+export function Failed({ message }: { message: Sending }) {
   const chat = useChat()
   // What is kept for repair may still appear; sent again it could appear twice.
   const again = message.code !== 'command.held'

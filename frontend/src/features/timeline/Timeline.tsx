@@ -50,7 +50,13 @@ export function Timeline({ subject }: { subject: string }) {
   useEffect(() => {
     if (watching) chat.settled(subject)
   }, [watching, entries])
-  useEffect(() => () => chat.watch(undefined), [chat])
+  useEffect(
+    () => () => {
+      chat.watch(undefined)
+      chat.leaveScreen(subject)
+    },
+    [chat, subject],
+  )
 
   const spoken = rows.some((row) => row.kind === 'group')
   return (
