@@ -22,12 +22,12 @@ function parseJson(value: Buffer): unknown {
   }
 }
 
-/** Data that has no canonical form (lone surrogates) is hashed as plain JSON, which escapes them. */
+/** Data without a canonical form (lone surrogates, nested without end) is never valid, so its kind of fault is enough. */
 function hashOf(type: string, subject: string, data: unknown): string {
   try {
     return commandHash(type, subject, data)
   } catch {
-    return commandHash('', subject, JSON.stringify([type, data]))
+    return commandHash('', subject, 'no canonical form')
   }
 }
 

@@ -156,6 +156,13 @@ describe('[C2] after', () => {
 })
 
 describe('what is not a command', () => {
+  test('data nested without end is rejected like any other', async () => {
+    const hi = make.send(GLOBAL_ROOM, 'deep', 'ada', asked)
+    const deep = hi.record.value.toString().replace('"deep"', '['.repeat(50_000) + ']'.repeat(50_000))
+    const record = make.rawRecord(GLOBAL_ROOM, deep, hi.record.headers)
+    await world.processor.handle([record, record], calm)
+    expect(answers()).toMatchObject([{ code: 'command.invalid' }, { code: 'command.invalid' }])
+  })
   test.each([
     ['an unknown type', 'chat.room.explode.v1', {}, 'command.unknown'],
     ['a type with what Postgres cannot store', 'chat.\u0000\ud800', {}, 'command.unknown'],
