@@ -232,6 +232,29 @@ describe('a consumer', () => {
     await bus.close()
   })
 
+  test('closed at any moment leaves no member behind', async () => {
+    const topic = await newTopic(3)
+    const group = `${run}-coming-and-going`
+    for (let round = 0; round < 15; round++) {
+      const bus = kafkaEventBus(settings)
+      const options = { group, topics: [topic], start: 'committed' as const, handler: async () => {} }
+      const one = await bus.consume(options)
+      const two = await bus.consume(options)
+      await sleep(round * 20)
+      const started = Date.now()
+      await Promise.all([one.close(), two.close()])
+      expect(Date.now() - started).toBeLessThan(8_000)
+      await bus.close()
+    }
+    const members = async () =>
+      (await admin.run((a) => a.describeGroups([group]))).groups[0]?.members.length ?? 0
+    for (const end = Date.now() + 15_000; (await members()) > 0; await sleep(200)) {
+      if (Date.now() > end) throw new Error('members are left')
+    }
+    await sleep(1_000)
+    expect(await members()).toBe(0)
+  })
+
   test('of a topic that is not there says so and stops', { timeout: 60_000 }, async () => {
     const bus = kafkaEventBus(settings)
     const consumer = await bus.consume({

@@ -28,7 +28,9 @@ export interface IncomingRecord {
 
 /**
  * Appends records. What one publisher is given is appended in the order given, each record once or,
- * after a fault, more often, but never in another order and never lost once the promise resolved.
+ * after a fault, more often, but never in another order and never lost once the promise resolved. A repetition
+ * comes right behind the first: a, b, a, b. Records once sent are sent on until their fate is known, however long
+ * that takes and although `publish` has rejected by then; what comes later waits behind them.
  */
 export interface Publisher {
   /**
@@ -60,7 +62,8 @@ export interface BatchContext {
 
 /**
  * Works on consecutive records of one partition. Never called twice at a time for one partition of one consumer.
- * Throw `PassingFault` for what will heal by itself: the same records come again after a backoff.
+ * Throw `PassingFault` for what will heal by itself: the same records come again after a backoff. A publisher's
+ * `server.overloaded` and `server.unavailable` count as such.
  * Any other error is taken for a fault of a record: the batch is tried one by one, and the record that
  * fails alone goes to the dead letters.
  */

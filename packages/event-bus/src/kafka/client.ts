@@ -44,6 +44,7 @@ export interface KafkaClient {
  */
 export function kafkaClient(settings: KafkaSettings): KafkaClient {
   const sockets = new Set<Socket>()
+  let ended = false
   const config: KafkaConfig = {
     brokers: [...settings.brokers],
     clientId: settings.clientId,
@@ -59,6 +60,8 @@ export function kafkaClient(settings: KafkaSettings): KafkaClient {
         : connectTcp({ host, port }, onConnect)
       socket.setNoDelay(true)
       socket.setKeepAlive(true, 30_000)
+      // What kafkajs begins after its end must come to nothing.
+      if (ended) socket.destroy(new Error('ended'))
       sockets.add(socket)
       socket.once('close', () => sockets.delete(socket))
       return socket
@@ -72,6 +75,7 @@ export function kafkaClient(settings: KafkaSettings): KafkaClient {
       for (const socket of sockets) socket.destroy(new Error('cut'))
     },
     async end(disconnect, ms) {
+      ended = true
       await within(systemScheduler, ms, 'disconnecting', disconnect).catch(() => {})
       for (const socket of sockets) socket.destroy()
     },

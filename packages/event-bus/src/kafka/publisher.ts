@@ -43,6 +43,14 @@ interface Identity {
 export function kafkaTransport(settings: KafkaSettings, admin: AdminHandle): Transport {
   let identity: Identity | undefined
   let missingTopic = 0
+  let closed = false
+
+  async function connect(): Promise<Identity> {
+    const made = await connectProducer(settings)
+    if (!closed) return made
+    await made.end()
+    throw new SendFault('passing', 'the publisher was closed')
+  }
 
   return {
     async checkTopic(topic) {
@@ -61,7 +69,7 @@ export function kafkaTransport(settings: KafkaSettings, admin: AdminHandle): Tra
 
     async send(batch) {
       try {
-        identity ??= await connectProducer(settings)
+        identity ??= await connect()
         await identity.producer.sendBatch({
           acks: -1,
           timeout: REQUEST_TIMEOUT_MS - 2_000,
@@ -80,10 +88,11 @@ export function kafkaTransport(settings: KafkaSettings, admin: AdminHandle): Tra
       // Cut first: a request of the old identity must not be read after one of the new.
       old?.cut()
       await old?.end()
-      identity = await connectProducer(settings)
+      identity = await connect()
     },
 
     async close() {
+      closed = true
       await identity?.end()
     },
   }

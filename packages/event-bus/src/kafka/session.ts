@@ -84,10 +84,11 @@ export function kafkaSession(options: SessionOptions, events: GroupEvents): Grou
         end: BigInt(highWatermark),
       })
     })
+    let joining: Promise<void> | undefined
     try {
       await consumer.connect()
       await consumer.subscribe({ topics: [...options.topics], fromBeginning: true })
-      await consumer.run({
+      joining = consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
         memberId,
@@ -98,12 +99,16 @@ export function kafkaSession(options: SessionOptions, events: GroupEvents): Grou
           if (current === mine) passOn(payload)
         },
       })
+      // Waiting for others to join can take long; closing does not wait for that.
+      await Promise.race([joining, over])
       return await over
     } catch (error) {
       return error
     } finally {
       current = undefined
       events.lost()
+      const leaving = consumer.stop()
+      await within(scheduler, CLOSE_MS, 'leaving the group', Promise.all([joining, leaving])).catch(() => {})
       await client.end(consumer.disconnect(), CLOSE_MS)
     }
   }

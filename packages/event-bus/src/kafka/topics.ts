@@ -12,10 +12,13 @@ export async function ensureTopics(
 ): Promise<string[]> {
   const handle = adminHandle(settings)
   try {
-    const existing = new Set(await handle.run((admin) => admin.listTopics()))
-    const missing = topics.filter(({ name }) => !existing.has(name))
+    const missingNow = async () => {
+      const existing = new Set(await handle.run((admin) => admin.listTopics()))
+      return topics.filter(({ name }) => !existing.has(name))
+    }
+    const missing = await missingNow()
     if (missing.length > 0) {
-      await handle.run((admin) =>
+      const create = handle.run((admin) =>
         admin.createTopics({
           waitForLeaders: true,
           topics: missing.map((topic) => ({
@@ -26,6 +29,10 @@ export async function ensureTopics(
           })),
         }),
       )
+      await create.catch(async (error: unknown) => {
+        // Somebody else may have been a moment faster.
+        if ((await missingNow()).length > 0) throw error
+      })
     }
     const { topics: found } = await handle.run((admin) =>
       admin.fetchTopicMetadata({ topics: topics.map(({ name }) => name) }),
