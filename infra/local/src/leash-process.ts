@@ -12,6 +12,8 @@ interface Held {
 const GRACE_MS = 8_000
 const held = new Map<number, Held>()
 
+// Not taken along by a "killall node".
+process.title = 'klatsch-leash'
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -141,10 +141,15 @@ async function initOnce(dir: string, cluster: string): Promise<string> {
   }
 }
 
-/** A postmaster that was killed leaves children behind, and while one lives no other postmaster may start. */
+/**
+ * A postmaster that was killed leaves children behind, and while one lives no other postmaster may start. Nor may one
+ * while the process named in its lock file exists, if only as one that ended and that nobody has collected.
+ */
 async function endLeftovers(cluster: string): Promise<void> {
+  if (process.platform !== 'linux') return
   for (const pid of processesIn(cluster)) signalProcess(pid, 'SIGKILL')
   while (processesIn(cluster).length > 0) await sleep(10)
+  await rm(join(cluster, 'postmaster.pid'), { force: true })
 }
 
 async function answers(url: string): Promise<boolean> {
