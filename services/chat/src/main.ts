@@ -36,7 +36,9 @@ await runService(
   async (config, { log, use }) => {
     const onFault = (err: unknown) => log.warn({ err }, 'a fault in the background')
     const { DATABASE_URL: url, DATABASE_SSL: ssl } = config
-    const database = await use(connectDatabase({ url, ssl, onIdleError: onFault }))
+    const onIdleError = (err: Error) => log.debug({ err }, 'an idle connection to Postgres broke')
+    const database = await use(connectDatabase({ url, ssl, onIdleError }))
+    await database.awake()
     const { store, streams, prisma } = database
     const accounts = prismaAccounts({ prisma, now, newId: v7, newSecret })
     const keys = await signingKeys(prisma, new Date(now()))

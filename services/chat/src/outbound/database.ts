@@ -1,8 +1,12 @@
+import { setTimeout } from 'node:timers/promises'
 import type { CommandStore } from '../domain/command-store.ts'
 import { asking, postgresPool } from './postgres.ts'
 import { type PrismaClient, prismaClient } from './prisma.ts'
 import { postgresStore } from './store.ts'
 import { postgresStreams, type Streams } from './streams.ts'
+
+const AWAKE_PAUSE_MS = 500
+const AWAKE_TRIES = 60
 
 export interface Database {
   readonly store: CommandStore
@@ -10,6 +14,8 @@ export interface Database {
   readonly prisma: PrismaClient
   /** Resolves when the database answers. */
   ping(): Promise<void>
+  /** Waits until it does, for as long as a database takes to start; then throws what it said last. */
+  awake(): Promise<void>
   close(): Promise<void>
 }
 
@@ -27,12 +33,25 @@ export function connectDatabase(options: {
   const gateways = postgresPool({ ...options, hot: true, max: 6 })
   const people = postgresPool({ ...options, hot: false, max: 6 })
   const prisma = prismaClient(people)
+
+  async function ping(): Promise<void> {
+    await asking(gateways.query('SELECT 1'))
+  }
+
   return {
     store: postgresStore(commands),
     streams: postgresStreams(gateways),
     prisma,
-    async ping() {
-      await asking(gateways.query('SELECT 1'))
+    ping,
+    async awake() {
+      for (let tries = AWAKE_TRIES; ; tries--) {
+        try {
+          return await ping()
+        } catch (error) {
+          if (tries <= 0) throw error
+          await setTimeout(AWAKE_PAUSE_MS)
+        }
+      }
     },
     async close() {
       await prisma.$disconnect()
