@@ -12,8 +12,8 @@ export interface Service {
   readonly process: BenchProcess
   readonly port: number
   readonly url: string
-  /** Milliseconds from its start until it said that it is ready. */
-  readonly readyMs: number
+  /** Milliseconds from its start until it said that it is ready; rejects when it does not. */
+  readonly ready: Promise<number>
 }
 
 export interface ServiceOptions {
@@ -29,6 +29,8 @@ export interface Stack {
   readonly sql: pg.Client
   readonly producer: Producer
   readonly dir: string
+  /** Starts it and does not wait until it is ready. */
+  launchChat(options?: ServiceOptions): Promise<Service>
   startChat(options?: ServiceOptions): Promise<Service>
   startGateway(chat: Service, options?: ServiceOptions): Promise<Service>
   close(): Promise<void>
@@ -71,8 +73,13 @@ export async function startStack(dir: string, say: (sentence: string) => void): 
   await startProcess(scripts.migrate, { name: 'migrate', dir, env: shared }).finished()
   await startProcess(scripts.createTopics, { name: 'create-topics', dir, env: shared }).finished()
 
-  async function start(name: 'chat' | 'gateway', env: NodeJS.ProcessEnv, options: ServiceOptions = {}) {
-    const [port] = await freePorts(1)
+  async function launch(
+    name: 'chat' | 'gateway',
+    env: NodeJS.ProcessEnv,
+    options: ServiceOptions = {},
+  ): Promise<Service> {
+    const [port] = (await freePorts(1)) as [number]
+    const url = `http://127.0.0.1:${port}`
     const begin = performance.now()
     const process = startProcess(scripts[name], {
       name,
@@ -80,9 +87,14 @@ export async function startStack(dir: string, say: (sentence: string) => void): 
       env: { ...shared, ...env, PORT: String(port) },
       ...options,
     })
-    const url = `http://127.0.0.1:${port}`
-    await untilReady(process, url)
-    return { process, port: port!, url, readyMs: performance.now() - begin }
+    const ready = untilReady(process, url).then(() => performance.now() - begin)
+    ready.catch(() => {})
+    return { process, port, url, ready }
+  }
+  async function start(...args: Parameters<typeof launch>): Promise<Service> {
+    const service = await launch(...args)
+    await service.ready
+    return service
   }
 
   return {
@@ -92,6 +104,7 @@ export async function startStack(dir: string, say: (sentence: string) => void): 
     sql,
     producer,
     dir,
+    launchChat: (options) => launch('chat', {}, options),
     startChat: (options) => start('chat', {}, options),
     startGateway: (chat, options) => start('gateway', { CHAT_URL: chat.url }, options),
     async close() {

@@ -6,7 +6,10 @@ export interface Usage {
   readonly cpuMs: number
   /** Resident bytes. */
   readonly rss: number
+  /** Bytes that JavaScript holds, the pages kept for them, and what hangs on them outside. */
   readonly heapUsed: number
+  readonly heapTotal: number
+  readonly external: number
 }
 
 process.on('message', ({ id, name, args }: Call) => {
@@ -16,10 +19,10 @@ process.on('message', ({ id, name, args }: Call) => {
     globalThis.gc?.()
   }
   const { user, system } = process.cpuUsage()
-  const { rss, heapUsed } = process.memoryUsage()
+  const { rss, heapUsed, heapTotal, external } = process.memoryUsage()
   process.send?.({
     id,
-    result: { cpuMs: (user + system) / 1_000, rss, heapUsed } satisfies Usage,
+    result: { cpuMs: (user + system) / 1_000, rss, heapUsed, heapTotal, external } satisfies Usage,
   } satisfies Answer)
 })
 // A service must end as if nobody listened here.

@@ -4,7 +4,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { type Figure, ROUNDS, type Row, row } from '../figure.ts'
 import type { InsertsCalls } from '../floors/inserts.ts'
 import { makePeople, makeRooms, type Room, seatInRooms } from '../people.ts'
-import { startProcess } from '../processes.ts'
+import { type BenchProcess, startProcess } from '../processes.ts'
 import { commandMessage, sendAll } from '../records.ts'
 import type { Stack } from '../stack.ts'
 import { MESSAGE_TEXT } from './common.ts'
@@ -25,7 +25,7 @@ export const durable: Figure = {
       name: 'floor-inserts',
       dir,
     })
-    const ours: number[] = []
+    const ours: Drained[] = []
     const floor: Record<1 | 2, number[]> = { 1: [], 2: [] }
     try {
       for (let round = 0; round < ROUNDS; round += 1) {
@@ -35,11 +35,9 @@ export const durable: Figure = {
         await first.process.stop()
 
         await fill(stack, rooms)
-        const chat = stack.startChat({ profileDir })
-        // Its failing is told by the wait for it, below.
-        chat.catch(() => {})
-        ours.push(await drain(stack, rooms))
-        await (await chat).process.stop()
+        const chat = await stack.launchChat({ profileDir })
+        ours.push(await drain(stack, rooms, chat.process))
+        await chat.process.stop()
 
         const what = { databaseUrl: stack.databaseUrl, rooms: rooms.map((room) => room.subject) }
         for (const connections of [1, 2] as const)
@@ -52,12 +50,23 @@ export const durable: Figure = {
   },
 }
 
-function rowsOf(ours: readonly number[], floor: Readonly<Record<1 | 2, readonly number[]>>): Row[] {
+interface Drained {
+  readonly perSecond: number
+  /** Processor time of chat for each message, in microseconds. */
+  readonly cpuUs: number
+}
+
+function rowsOf(ours: readonly Drained[], floor: Readonly<Record<1 | 2, readonly number[]>>): Row[] {
   const what = 'durable messages/s through one chat process'
   const against = 'the same rows, 500 messages a transaction'
+  const perSecond = ours.map((round) => round.perSecond)
   return [
-    row({ what, unit: '/s', against: `${against}, one connection`, aim: '≥ 0.5×' }, ours, floor[1]),
-    row({ what, unit: '/s', against: `${against}, two connections` }, ours, floor[2]),
+    row({ what, unit: '/s', against: `${against}, one connection`, aim: '≥ 0.5×' }, perSecond, floor[1]),
+    row({ what, unit: '/s', against: `${against}, two connections` }, perSecond, floor[2]),
+    row(
+      { what: "chat's processor time for each of them", unit: 'µs' },
+      ours.map((round) => round.cpuUs),
+    ),
   ]
 }
 
@@ -75,8 +84,8 @@ async function fill({ producer }: Stack, rooms: readonly Room[]): Promise<void> 
   await sendAll(producer, topics.commands.name, messages)
 }
 
-/** Waits until all is committed and published; answers messages a second, from the first progress on. */
-async function drain({ sql }: Stack, rooms: readonly Room[]): Promise<number> {
+/** Waits until all is committed and published, and counts from the first progress on. */
+async function drain({ sql }: Stack, rooms: readonly Room[], chat: BenchProcess): Promise<Drained> {
   const subjects = rooms.map((room) => room.subject)
   const published = async () => {
     const { rows } = await sql.query<{ sum: string }>(
@@ -87,13 +96,20 @@ async function drain({ sql }: Stack, rooms: readonly Room[]): Promise<number> {
   }
   const before = await published()
   const deadline = performance.now() + LIMIT_MS
-  let first: { at: number; done: number } | undefined
+  let first: { at: number; done: number; cpuMs: number } | undefined
   for (;;) {
     const at = performance.now()
     const done = (await published()) - before
-    if (done > 0) first ??= { at, done }
-    if (first && done >= MESSAGES) return ((done - first.done) / (at - first.at)) * 1_000
+    if (done > 0) first ??= { at, done, cpuMs: (await chat.usage()).cpuMs }
+    if (first && done >= MESSAGES) {
+      const messages = done - first.done
+      return {
+        perSecond: (messages / (at - first.at)) * 1_000,
+        cpuUs: (((await chat.usage()).cpuMs - first.cpuMs) * 1_000) / messages,
+      }
+    }
     if (at > deadline) throw new Error(`${done} of ${MESSAGES} messages after ${LIMIT_MS / 1_000} s`)
+    chat.assertRunning()
     await sleep(POLL_MS)
   }
 }

@@ -98,8 +98,8 @@ async function serviceStarts(context: Context): Promise<Record<'bare' | 'chat' |
     await bare.stop()
     const chat = await stack.startChat()
     const gateway = await stack.startGateway(chat)
-    seconds.chat.push(chat.readyMs / 1_000)
-    seconds.gateway.push(gateway.readyMs / 1_000)
+    seconds.chat.push((await chat.ready) / 1_000)
+    seconds.gateway.push((await gateway.ready) / 1_000)
     await gateway.process.stop()
     await chat.process.stop()
   }
