@@ -1,5 +1,5 @@
-import { v5 } from 'uuid'
 import { z } from 'zod'
+import { v5 } from '#uuid-v5'
 
 /** Any UUID, lower case. Commands are named by a UUIDv7 of the client's own making. */
 export const uuidSchema = z
