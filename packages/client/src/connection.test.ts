@@ -105,7 +105,8 @@ describe('connecting', () => {
     await b.welcome()
     socket.cut()
     socket.tell({ type: 'goaway', withinMs: 0 })
-    expect(b.client.state.kind).toBe('connected')
+    await b.scheduler.pass(1_000)
+    expect([b.client.state.kind, b.sockets.length]).toEqual(['connected', 2])
   })
 
   test('frames and events of a later version, and what is no frame, are passed over', async () => {

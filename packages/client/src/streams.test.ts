@@ -118,9 +118,11 @@ describe('following', () => {
     socket.tell(at(2))
     await before.scheduler.pass(250)
     expect((await storage.load()).cursors).toEqual({ [ROOM]: cursor(2) })
+    socket.tell(at(3))
+    await before.scheduler.pass(250)
     const now = bench({ storage })
-    const again = await now.welcome([{ subject: ROOM, head: 2 }])
-    expect(again.of('hello')[0]!.cursors).toEqual({ [ROOM]: cursor(2) })
+    const again = await now.welcome([{ subject: ROOM, head: 3 }])
+    expect(again.of('hello')[0]!.cursors).toEqual({ [ROOM]: cursor(3) })
   })
 
   test('more cursors than fit in a frame are followed one by one after the welcome', async () => {
@@ -171,6 +173,14 @@ describe('holes and forks', () => {
     await b.scheduler.pass(60_000)
     expect(seqs(b.seen.event)).toEqual([1, 2, 3, 4])
     expect(socket.of('follow')).toHaveLength(1)
+  })
+
+  test('a hole that closes in part is still one', async () => {
+    const b = bench()
+    const socket = await b.welcome([{ subject: ROOM, head: 0 }])
+    for (const seq of [1, 5, 2]) socket.tell(at(seq))
+    await b.scheduler.pass(100)
+    expect(socket.of('follow')).toEqual([{ type: 'follow', subject: ROOM, cursor: cursor(2) }])
   })
 
   test('the server says that all was sent, and it was not: asked again', async () => {

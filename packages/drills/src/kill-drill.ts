@@ -25,7 +25,7 @@ export interface KillDrillOptions {
   readonly raw: number
   readonly messages: number
   readonly rooms: number
-  /** Parts that are killed with -9, one after the other, in each round. */
+  /** Parts that are killed with -9, one after the other, in each round; `kafka+postgres` means both at once. */
   readonly kills: readonly string[]
   /** Parts that are stopped for 10 s and go on, after the kills of each round. */
   readonly freezes?: readonly string[]
@@ -117,7 +117,8 @@ async function wreck(
     for (const part of kills) {
       const at = systemScheduler.now()
       await pause(systemScheduler, spacing, signal)
-      const ms = await killAndWait(controls, part, signal)
+      const back = part.split('+').map((each) => killAndWait(controls, each, signal))
+      const ms = Math.max(...(await Promise.all(back)))
       outages.push({ part, ms })
       log(`round ${round}: ${part} was killed and is back after ${(ms / 1_000).toFixed(1)} s`)
       // What it took to come back is part of the spacing, so that the load does not run out before the kills.
