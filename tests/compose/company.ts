@@ -6,7 +6,7 @@ import {
   createRawPerson,
   makeRooms,
   type Person,
-  type Report,
+  type Read,
   readHttp,
   registerAccounts,
   runLoad,
@@ -14,8 +14,15 @@ import {
 } from '@klatsch/drills'
 import { pause, systemScheduler } from '@klatsch/streams'
 
+/** Messages from the beginning. */
+export interface Finding {
+  readonly sent: number
+  readonly acked: number
+  /** What is lost, doubled, out of order or otherwise not as promised, in sentences. */
+  readonly wrong: readonly string[]
+}
+
 export interface Company {
-  readonly rooms: readonly string[]
   readonly accounts: readonly Account[]
   /** Has them write so many messages, anyone anywhere, spread over the time. */
   talk(messages: number, durationMs: number): Promise<void>
@@ -23,7 +30,7 @@ export interface Company {
    * Waits until every message has its outcome and everyone has every room to its end; then checks the whole history
    * from the beginning: each person's own, and what HTTP tells.
    */
-  settle(timeoutMs: number): Promise<Report>
+  settle(timeoutMs: number): Promise<Finding>
   close(): Promise<void>
 }
 
@@ -47,28 +54,33 @@ export async function gather(
     )
   }
 
+  function finding(told: readonly Read[]): Finding {
+    const { sent, acked, anomalies } = check({
+      sends: persons.flatMap((person) => person.sends),
+      reads: [...told, ...persons.flatMap((person) => person.reads)],
+      observers: persons.flatMap(({ name }) => rooms.map((room) => ({ observer: name, room, from: 1 }))),
+      copies: ['http'],
+    })
+    return {
+      sent,
+      acked,
+      wrong: Object.entries(anomalies).flatMap(([kind, found]) => found.map((it) => `${kind}: ${it}`)),
+    }
+  }
+
   return {
-    rooms,
     accounts,
     talk: (messages, durationMs) => runLoad({ persons, rooms, messages, durationMs, random }),
     async settle(timeoutMs) {
       const deadline = systemScheduler.now() + timeoutMs
       for (;;) {
-        const told = await readHttp(accounts[0]!.api, rooms)
-        const behind = persons.filter((person) =>
-          rooms.some((room) => told.some((event) => event.room === room && event.seq > person.head(room))),
+        const answered = persons.every((person) => person.waiting === 0)
+        // Read only when nothing more is to come: what HTTP tells must be whole as well.
+        const told = answered ? await readHttp(accounts[0]!.api, rooms) : []
+        const late = persons.filter(
+          (person) => person.waiting > 0 || told.some(({ room, seq }) => seq > person.head(room)),
         )
-        const late = persons.filter((person) => person.waiting > 0 || behind.includes(person))
-        if (late.length === 0) {
-          return check({
-            sends: persons.flatMap((person) => person.sends),
-            reads: [...told, ...persons.flatMap((person) => person.reads)],
-            observers: persons.flatMap(({ name }) =>
-              rooms.map((room) => ({ observer: name, room, from: 1 })),
-            ),
-            copies: ['http'],
-          })
-        }
+        if (late.length === 0) return finding(told)
         if (systemScheduler.now() > deadline) {
           const states = late.map(({ name, state, waiting }) => `${name}: ${state}, ${waiting} unanswered`)
           throw new Error(`not done after ${timeoutMs} ms: ${states.join('; ')}`)

@@ -17,8 +17,13 @@ const IMAGES = [
   'docker.io/library/postgres:18',
 ]
 
-/** Its output; rejects with what it wrote when it fails or takes longer than `timeoutMs`. */
-function podman(args: readonly string[], timeoutMs = 30_000, env: NodeJS.ProcessEnv = {}): Promise<string> {
+interface Output {
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Rejects with what podman wrote when it fails or takes longer than `timeoutMs`. */
+function execute(args: readonly string[], timeoutMs = 30_000, env: NodeJS.ProcessEnv = {}): Promise<Output> {
   return new Promise((resolve, reject) => {
     const options = {
       cwd: ROOT,
@@ -27,12 +32,14 @@ function podman(args: readonly string[], timeoutMs = 30_000, env: NodeJS.Process
       maxBuffer: 64 * 1024 * 1024,
     }
     execFile('podman', args, options, (error, stdout, stderr) => {
-      if (!error) return resolve(stdout)
+      if (!error) return resolve({ stdout, stderr })
       const how = error.killed ? `took more than ${timeoutMs} ms` : `failed (${error.code ?? error.signal})`
       reject(new Error(`podman ${args.join(' ')} ${how}:\n${`${stdout}${stderr}`.slice(-6_000)}`))
     })
   })
 }
+
+const podman = async (args: readonly string[]): Promise<string> => (await execute(args)).stdout
 
 /**
  * What is needed to try the stack and is not here; undefined when all is. With KLATSCH_COMPOSE=1 it has to work, and
@@ -93,16 +100,16 @@ export interface Stack {
   readonly port: number
   /** http://localhost:<port> */
   readonly url: string
-  /** Starts what is not running, as the user would; resolves when compose returns. */
-  up(options?: { build?: boolean }): Promise<void>
+  build(): Promise<void>
+  /** Starts what is not running, as the user would; resolves when compose returns, which waits for who depends on whom. */
+  up(): Promise<void>
   containers(): Promise<readonly Container[]>
   container(service: string): Promise<Container>
-  /** Resolves when every service that lasts is healthy; rejects with the logs of the first that is not in time. */
+  /** Resolves when every service that lasts is healthy; rejects with the logs of those that are not in time. */
   healthy(timeoutMs: number): Promise<void>
   /** Ends the service's process as a crash would: SIGKILL from outside, which restart policies see as one. */
   crash(service: string): Promise<void>
   run(service: string, command: readonly string[]): Promise<string>
-  logs(service: string): Promise<string>
   /** Takes everything away, volumes too; safe to repeat. */
   down(): Promise<void>
   /** Names of what is left of the stack. */
@@ -123,7 +130,7 @@ export async function composeStack(project = `${PROJECT}${process.pid}`): Promis
   const port = await freePort()
   const env = { PORT: String(port), LISTEN: '127.0.0.1', COMPOSE_PROJECT_NAME: project }
   const compose = (args: readonly string[], timeoutMs: number) =>
-    podman(['compose', '-p', project, '-f', FILE, ...args], timeoutMs, env)
+    execute(['compose', '-p', project, '-f', FILE, ...args], timeoutMs, env)
   const ofProject = ['--filter', `label=com.docker.compose.project=${project}`]
   const names = async (what: string, format: string) =>
     (await podman([what, 'ls', '--format', format]))
@@ -156,7 +163,14 @@ export async function composeStack(project = `${PROJECT}${process.pid}`): Promis
     return found
   }
 
-  const logs = async (service: string) => podman(['logs', '--tail', '40', (await container(service)).id])
+  /** What is not well, each with the end of its log. */
+  async function ills(): Promise<string> {
+    const told = (await containers()).filter(isIll).map(async ({ id, service, health, exitCode }) => {
+      const { stdout, stderr } = await execute(['logs', '--tail', '30', id])
+      return `${service}: ${health}, exit code ${exitCode}\n${stdout}${stderr}`
+    })
+    return (await Promise.all(told)).join('\n')
+  }
 
   return {
     project,
@@ -164,20 +178,21 @@ export async function composeStack(project = `${PROJECT}${process.pid}`): Promis
     url: `http://localhost:${port}`,
     containers,
     container,
-    logs,
-    async up({ build = false } = {}) {
-      await compose(['up', '-d', ...(build ? ['--build'] : [])], build ? 600_000 : 180_000)
+    async build() {
+      await compose(['build'], 600_000)
+    },
+    async up() {
+      try {
+        await compose(['up', '-d'], 180_000)
+      } catch (error) {
+        // Compose waits for ever for what never becomes healthy, and does not say for what.
+        throw new Error(`${(error as Error).message}\n${await ills()}`)
+      }
     },
     async healthy(timeoutMs) {
       const deadline = Date.now() + timeoutMs
-      for (;;) {
-        const ill = (await containers()).find((it) => it.health !== 'none' && it.health !== 'healthy')
-        if (!ill) return
-        if (Date.now() > deadline) {
-          throw new Error(
-            `${ill.service} is ${ill.health} after ${timeoutMs} ms:\n${await logs(ill.service)}`,
-          )
-        }
+      while ((await containers()).some(isIll)) {
+        if (Date.now() > deadline) throw new Error(`not healthy after ${timeoutMs} ms: ${await ills()}`)
         await sleep(250)
       }
     },
@@ -203,6 +218,9 @@ export async function composeStack(project = `${PROJECT}${process.pid}`): Promis
     },
   }
 }
+
+const isIll = ({ health, exitCode }: Container): boolean =>
+  health === 'none' ? exitCode !== 0 : health !== 'healthy'
 
 function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
