@@ -1,7 +1,7 @@
 import { KlatschError, partitionOf } from '@klatsch/contracts'
 import { systemScheduler } from '@klatsch/streams'
 import type { Producer, TopicMessages } from 'kafkajs'
-import { type Message, SendFault, type Transport } from '../shared/publisher.ts'
+import { type Message, SendFault, type Transport } from '../shared/transport.ts'
 import { within } from '../shared/within.ts'
 import type { AdminHandle } from './admin.ts'
 import { type KafkaSettings, kafkaClient, REQUEST_TIMEOUT_MS, rootCause } from './client.ts'

@@ -143,6 +143,15 @@ export function kafkaSession(options: SessionOptions, events: GroupEvents): Grou
     }
   }
 
+  /** Nothing is fetched between a crash and the next join, and at that all of this is set anew. */
+  function whileRunning(change: (consumer: Consumer) => void): void {
+    try {
+      if (current) change(current.consumer)
+    } catch (error) {
+      settings.log.debug({ group, error: String(error) }, 'not running')
+    }
+  }
+
   const ended = run()
 
   return {
@@ -150,9 +159,11 @@ export function kafkaSession(options: SessionOptions, events: GroupEvents): Grou
       return lastTurn
     },
     fetchFrom: ({ topic, partition, offset }) =>
-      current?.consumer.seek({ topic, partition, offset: String(offset) }),
-    pause: (topic, partition) => current?.consumer.pause([{ topic, partitions: [partition] }]),
-    resume: (topic, partition) => current?.consumer.resume([{ topic, partitions: [partition] }]),
+      whileRunning((consumer) => consumer.seek({ topic, partition, offset: String(offset) })),
+    pause: (topic, partition) =>
+      whileRunning((consumer) => consumer.pause([{ topic, partitions: [partition] }])),
+    resume: (topic, partition) =>
+      whileRunning((consumer) => consumer.resume([{ topic, partitions: [partition] }])),
     async commit(positions) {
       if (!current) throw new Error('not a member at the moment')
       await current.consumer.commitOffsets(positions.map((at) => ({ ...at, offset: String(at.offset) })))

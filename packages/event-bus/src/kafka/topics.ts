@@ -1,6 +1,8 @@
-import { topics as registry, type Topic } from '@klatsch/contracts'
+import { dlqOf, topics as registry, type Topic } from '@klatsch/contracts'
 import { adminHandle } from './admin.ts'
 import type { KafkaSettings } from './client.ts'
+
+const DEAD_LETTER_BYTES = 1_048_588 + 65_536
 
 /**
  * Makes the topics of the registry that are missing; resolves with their names. Rejects when one is there with another
@@ -57,6 +59,9 @@ function topicConfig(topic: Topic, replication: number): { name: string; value: 
     { name: 'retention.ms', value: String(topic.retentionMs) },
     { name: 'message.timestamp.type', value: 'LogAppendTime' },
   ]
+  // A dead letter is the record as it came and the reason beside it: it must fit where the record did.
+  if (topic.name.endsWith(dlqOf('')))
+    config.push({ name: 'max.message.bytes', value: String(DEAD_LETTER_BYTES) })
   if (replication >= 3) config.push({ name: 'min.insync.replicas', value: '2' })
   return config
 }

@@ -2,13 +2,8 @@ import { KlatschError, partitionOf, topics as registry } from '@klatsch/contract
 import { type Scheduler, systemScheduler } from '@klatsch/streams'
 import type { LogQueries } from '../shared/connection.ts'
 import { groupConsumer } from '../shared/consumer.ts'
-import {
-  type Batch,
-  batchingPublisher,
-  type Message,
-  SendFault,
-  type Transport,
-} from '../shared/publisher.ts'
+import { batchingPublisher } from '../shared/publisher.ts'
+import { type Batch, type Message, SendFault, type Transport } from '../shared/transport.ts'
 import type { Consumer, EventBus, IncomingRecord, Log, Publisher } from '../types.ts'
 import { type BusFaults, type DeliveryFaults, faultyHandler, type PublishFaults } from './faults.ts'
 import { type Group, group as newGroup } from './group.ts'

@@ -1,5 +1,5 @@
 import type { OffsetRange } from '../shared/connection.ts'
-import type { Message } from '../shared/publisher.ts'
+import type { Message } from '../shared/transport.ts'
 import type { IncomingRecord } from '../types.ts'
 
 /** Partitioned logs in memory, with the committed offsets of groups. It has no asynchrony; `network` adds that. */

@@ -3,22 +3,20 @@ import type { Consumer, ConsumerOptions, Log } from '../types.ts'
 import { commits } from './commits.ts'
 import type { Fetched, GroupConnection, GroupEvents, LogQueries, OffsetRange } from './connection.ts'
 import { deadLetterRecord } from './dead-letter.ts'
+import { halfEmpty, handlerOf, keyOf, type Owned, overfull } from './owned.ts'
 import { stateKeeper } from './state.ts'
-import { type PartitionWorker, partitionWorker } from './worker.ts'
+import { watchPartitions } from './watch.ts'
+import { partitionWorker } from './worker.ts'
 
 /** Silence of the coordinator after which it may have given our partitions to others. */
 export const SESSION_MS = 6_000
 /** Silence after which no new batch is begun: before the others may. */
 const LEASE_MS = SESSION_MS - 500
-/** Above either, a partition is paused; below half of both it goes on. One fetch may come on top. */
-const QUEUE = { records: 2_000, bytes: 8 * 1_048_576 }
 /** How long a rebalance waits for running handlers and then for the commit: both fit into a session. */
 const REBALANCE_GRACE_MS = 2_500
 const REBALANCE_COMMIT_MS = 1_000
 const HANDLER_GRACE_MS = 30_000
 const LAST_COMMIT_MS = 5_000
-const LOOK_EVERY_MS = 5_000
-const STALL_MS = 30_000
 
 export interface ConsumerPorts {
   readonly queries: LogQueries
@@ -28,27 +26,9 @@ export interface ConsumerPorts {
   readonly log: Log
 }
 
-/** A partition that is ours. */
-interface Owned {
-  readonly topic: string
-  readonly partition: number
-  readonly worker: PartitionWorker
-  /** Offset to fetch next. */
-  fetch: bigint
-  /** Everything before is dealt with. */
-  done: bigint
-  /** End of the partition as last heard of. */
-  end: bigint
-  paused: boolean
-  /** When `fetch` last moved or fetching was resumed, in scheduler time. */
-  movedAt: number
-}
-
 interface From extends OffsetRange {
   readonly committed?: bigint
 }
-
-const keyOf = (topic: string, partition: number): string => `${topic}[${partition}]`
 
 /**
  * A consumer over any log: what is fetched goes into queues, one worker a partition empties them, so that no handler
@@ -70,8 +50,7 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
   /** Counts joins, so that what was begun under an earlier one lets go. */
   let generation = 0
   let heartbeatAt = scheduler.now()
-  let looked = false
-  let cancelLook: (() => void) | undefined
+  let watch: { end(): void } | undefined
 
   const committer = commits(
     async (marked) => {
@@ -166,7 +145,14 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
       }
       keeper.assigned(owned.size)
       log.info({ group, partitions: owned.size }, 'partitions assigned')
-      look()
+      watch ??= watchPartitions(owned, {
+        queries,
+        topics,
+        keeper,
+        scheduler,
+        log,
+        connection: () => connection,
+      })
     }
     void insist('positions', settle, () => mine === generation)
   }
@@ -260,6 +246,7 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
     positions.set(key, partition.done)
     committer.forget(partition.topic, partition.partition)
     keeper.fault(key, undefined)
+    keeper.fault(handlerOf(key), undefined)
     const ended = partition.worker.stop().then(() => {
       if (ending.get(key) === ended) ending.delete(key)
     })
@@ -286,55 +273,10 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
     return 'full'
   }
 
-  /** Every few seconds: how far behind, and whether it stands still though there is something to fetch. */
-  function look(): void {
-    if (looked) return
-    looked = true
-    const again = () => {
-      cancelLook = scheduler.after(LOOK_EVERY_MS, () => {
-        void learnEnds().then(() => {
-          if (closing.signal.aborted) return
-          watchForStall()
-          again()
-        })
-      })
-    }
-    again()
-  }
-
-  async function learnEnds(): Promise<void> {
-    try {
-      for (const topic of topics) {
-        for (const [partition, { end }] of await queries.ranges(topic)) {
-          const mine = owned.get(keyOf(topic, partition))
-          if (mine && end > mine.end) mine.end = end
-        }
-      }
-    } catch (error) {
-      log.debug({ group, error: String(error) }, 'end offsets not known')
-    }
-  }
-
-  function watchForStall(): void {
-    const now = scheduler.now()
-    let stalled =
-      connection && now - connection.lastTurn > STALL_MS ? 'the fetch loop stands still' : undefined
-    for (const [key, { worker, paused, fetch, end, movedAt }] of owned) {
-      const busyMs = worker.busySince === undefined ? 0 : now - worker.busySince
-      const stuck =
-        busyMs > STALL_MS ? `the handler has been running for ${Math.round(busyMs / 1_000)} s` : undefined
-      keeper.fault(`${key} handler`, stuck)
-      if (!paused && end > fetch && now - movedAt > STALL_MS) stalled ??= `nothing comes from ${key}`
-    }
-    if (stalled === undefined) return
-    for (const partition of owned.values()) partition.movedAt = now
-    connection?.restart(stalled)
-  }
-
   function close(): Promise<void> {
     closed ??= (async () => {
       closing.abort()
-      cancelLook?.()
+      watch?.end()
       for (const { topic, partition } of owned.values()) connection?.pause(topic, partition)
       const workers = [...owned.values()].map(({ worker }) => worker.stop())
       const late = new AbortController()
@@ -357,7 +299,7 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
       return keeper.state
     },
     get lag() {
-      if (!looked) return undefined
+      if (!watch) return undefined
       let sum = 0n
       for (const { done, end } of owned.values()) if (end > done) sum += end - done
       return Number(sum)
@@ -368,9 +310,3 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
 
 const later = (a: bigint | undefined, b: bigint | undefined): bigint | undefined =>
   a === undefined ? b : b === undefined || a > b ? a : b
-
-const overfull = ({ worker }: Owned): boolean =>
-  worker.queued.records >= QUEUE.records || worker.queued.bytes >= QUEUE.bytes
-
-const halfEmpty = ({ worker }: Owned): boolean =>
-  worker.queued.records < QUEUE.records / 2 && worker.queued.bytes < QUEUE.bytes / 2

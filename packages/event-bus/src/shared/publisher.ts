@@ -1,78 +1,19 @@
 import { KlatschError } from '@klatsch/contracts'
 import { backoffMs, pause, type Scheduler } from '@klatsch/streams'
-import type { Log, OutgoingRecord, Publisher, PublisherOptions } from '../types.ts'
+import type { Log, Publisher, PublisherOptions } from '../types.ts'
+import { SendFault, type Transport } from './transport.ts'
+import { type Entry, type PendingBatch, singles, waitingRecords } from './waiting.ts'
 
-/** Records of one request at most: grouping and encoding take one turn of the event loop. */
-export const MAX_BATCH_RECORDS = 2_000
 /** Bytes of one request at most; below the 1 MiB that a broker takes by default. A larger record goes alone. */
 const MAX_BATCH_BYTES = 900_000
 const MIN_BATCH_BYTES = 16_000
 const BACKOFF_MS = { base: 50, cap: 1_000 }
-
-export interface Message {
-  readonly key: string
-  readonly value: string | Buffer
-  readonly headers: Readonly<Record<string, string>>
-  /** Chosen by the transport at the first attempt and kept for the others. */
-  partition?: number
-}
-
-/** Records of one request. Tried again, it is the very same object: the broker's own deduplication rests on that. */
-export interface Batch {
-  readonly topics: readonly { readonly topic: string; readonly messages: Message[] }[]
-  readonly records: number
-}
-
-/** `passing`: try the same again. `identity`: renew first. `record`: a record is refused, for good. */
-export class SendFault extends Error {
-  override readonly name = 'SendFault'
-  readonly kind: 'passing' | 'identity' | 'record'
-  readonly tooLarge: boolean
-
-  constructor(kind: 'passing' | 'identity' | 'record', cause: unknown, tooLarge = false) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause })
-    this.kind = kind
-    this.tooLarge = tooLarge
-  }
-}
-
-export interface Transport {
-  /** Rejects with `server.unavailable` when there is no such topic. Asked once a topic. */
-  checkTopic(topic: string): Promise<void>
-  /** Appends all records of the batch, in order, or rejects with a `SendFault`. */
-  send(batch: Batch): Promise<void>
-  /** A fresh producer identity: what was sent before can be deduplicated no more. */
-  renew(): Promise<void>
-  close(): Promise<void>
-}
 
 export interface PublisherPorts {
   readonly transport: Transport
   readonly scheduler: Scheduler
   readonly random: () => number
   readonly log: Log
-}
-
-/** One call of `publish`. */
-interface Entry {
-  readonly records: readonly OutgoingRecord[]
-  readonly deadline: number
-  /** Records put into a batch so far. */
-  taken: number
-  /** Records not yet appended. */
-  open: number
-  settled: boolean
-  readonly resolve: () => void
-  readonly reject: (error: KlatschError) => void
-}
-
-interface PendingBatch extends Batch {
-  readonly topics: readonly {
-    readonly topic: string
-    readonly messages: Message[]
-    readonly owners: Entry[]
-  }[]
-  readonly shares: readonly { readonly entry: Entry; readonly count: number }[]
 }
 
 /**
@@ -85,8 +26,7 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
   const maxQueued = options.maxQueued ?? 20_000
   const timeoutMs = options.timeoutMs ?? 10_000
   const known = new Set<string>()
-  /** Entries with records that are in no batch yet, in order. */
-  let waiting: Entry[] = []
+  const waiting = waitingRecords()
   /** What is being sent. */
   let current: PendingBatch | undefined
   let queued = 0
@@ -129,19 +69,15 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
         if (entry.deadline > scheduler.now()) break
         refuse(entry, unavailable('the broker did not take the records in time'))
       }
-      dropTaken()
+      waiting.tidy()
       watchDeadlines()
     })
-  }
-
-  function dropTaken(): void {
-    waiting = waiting.filter((entry) => entry.taken < entry.records.length)
   }
 
   /** Looks up the topic of the record at the head, where it is a new one; refuses what has none. */
   async function checkHead(): Promise<void> {
     for (;;) {
-      const entry = waiting[0]
+      const entry = waiting.first
       const topic = entry?.records[entry.taken]?.topic
       if (!entry || topic === undefined || known.has(topic)) return
       try {
@@ -149,44 +85,9 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
         known.add(topic)
       } catch (error) {
         refuse(entry, asUnavailable(error))
-        dropTaken()
+        waiting.tidy()
       }
     }
-  }
-
-  /** The next records in order, up to the bounds of a request; undefined when there are none. */
-  function nextBatch(): PendingBatch | undefined {
-    const topics = new Map<string, { topic: string; messages: Message[]; owners: Entry[] }>()
-    const shares: { entry: Entry; count: number }[] = []
-    let records = 0
-    let bytes = 0
-    let used = 0
-    fill: for (const entry of waiting) {
-      const from = entry.taken
-      while (entry.taken < entry.records.length) {
-        const record = entry.records[entry.taken]!
-        const size = sizeOf(record)
-        const full = records === MAX_BATCH_RECORDS || (records > 0 && bytes + size > maxBytes)
-        if (full || !known.has(record.topic)) {
-          if (entry.taken > from) shares.push({ entry, count: entry.taken - from })
-          break fill
-        }
-        let group = topics.get(record.topic)
-        if (!group) {
-          group = { topic: record.topic, messages: [], owners: [] }
-          topics.set(record.topic, group)
-        }
-        group.messages.push({ key: record.key, value: record.value, headers: record.headers })
-        group.owners.push(entry)
-        entry.taken++
-        records++
-        bytes += size
-      }
-      shares.push({ entry, count: entry.taken - from })
-      used++
-    }
-    waiting.splice(0, used)
-    return records === 0 ? undefined : { topics: [...topics.values()], records, shares }
   }
 
   function appended(batch: PendingBatch): void {
@@ -208,7 +109,7 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
       entry.open -= count
       refuse(entry, error)
     }
-    dropTaken()
+    waiting.tidy()
   }
 
   /** Sends one batch until its outcome is known. False: given up, because the publisher is closing. */
@@ -261,7 +162,7 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
     await Promise.resolve()
     for (;;) {
       await checkHead()
-      current = nextBatch()
+      current = waiting.take(maxBytes, (topic) => known.has(topic))
       if (!current || !(await deliver(current))) break
     }
     working = false
@@ -321,31 +222,9 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
   }
 }
 
-/** Each record as a batch of its own, in order within its topic. */
-function singles(batch: PendingBatch): PendingBatch[] {
-  return batch.topics.flatMap(({ topic, messages, owners }) =>
-    messages.map((message, i) => {
-      const entry = owners[i]!
-      return {
-        topics: [{ topic, messages: [message], owners: [entry] }],
-        records: 1,
-        shares: [{ entry, count: 1 }],
-      }
-    }),
-  )
-}
-
 const unavailable = (detail: string): KlatschError => new KlatschError('server.unavailable', detail)
 
 const asUnavailable = (error: unknown): KlatschError =>
   error instanceof KlatschError
     ? error
     : new KlatschError('server.unavailable', 'the topic could not be looked up', { cause: error })
-
-/** About what the record takes in a request. */
-function sizeOf(record: OutgoingRecord): number {
-  let size = 40 + record.key.length
-  size += typeof record.value === 'string' ? Buffer.byteLength(record.value) : record.value.length
-  for (const name in record.headers) size += 8 + name.length + record.headers[name]!.length
-  return size
-}
