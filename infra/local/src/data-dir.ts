@@ -10,7 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { diskFull, errorCode, explainFileError, Problem } from './problem.ts'
+import { errorCode, explainFileError, Problem } from './problem.ts'
 import { identityOf, signalProcess } from './processes.ts'
 import { type ProcessName, readRunFile } from './run-file.ts'
 
@@ -29,8 +29,8 @@ const MARKER = 'klatsch-data.json'
 const LOCK = 'lock.json'
 /** What a stack puts into its data folder, and all that `--reset` removes from it. */
 const OURS = [MARKER, 'postgres', 'kafka', 'logs', 'cache', 'run.json', 'demo-accounts.json']
-const MIB = 1024 * 1024
-const ROOM = { fresh: 200 * MIB, warm: 50 * MIB }
+/** What a stack needs to come up and to write for a while. */
+const ROOM_MB = { fresh: 250, warm: 50 }
 const CLEANING_MS = 30_000
 
 /**
@@ -44,8 +44,7 @@ export async function openDataDir(path: string, options: { port: number; reset: 
     try {
       if (options.reset) for (const name of OURS) rmSync(join(path, name), { recursive: true, force: true })
       const fresh = claim(path)
-      const { bavail, bsize } = statfsSync(path)
-      if (bavail * bsize < (fresh ? ROOM.fresh : ROOM.warm)) throw diskFull(path)
+      requireRoom(path, fresh ? ROOM_MB.fresh : ROOM_MB.warm)
     } catch (error) {
       release()
       throw error
@@ -73,6 +72,16 @@ function claim(path: string): boolean {
   }
   writeFileSync(join(path, MARKER), `${JSON.stringify({ format: 1, made: new Date().toISOString() })}\n`)
   return true
+}
+
+function requireRoom(path: string, wanted: number): void {
+  const { bavail, bsize } = statfsSync(path)
+  const free = Math.floor((bavail * bsize) / 2 ** 20)
+  if (free >= wanted) return
+  throw new Problem(
+    `The disk that holds ${path} is full: ${free} MB are free, and ${wanted} MB are needed. ` +
+      'Free some space, or name a folder on another disk with KLATSCH_DATA_DIR.',
+  )
 }
 
 async function lock(path: string, port: number): Promise<() => void> {
