@@ -98,7 +98,7 @@ describe('npm start', () => {
     expect((await login('ada', password)).status).toBe(200)
     expect((await login('ben', passwordOf(started, 'ben'))).status).toBe(200)
 
-    for (const name of ['gateway', 'chat', 'postgres', 'kafka']) {
+    for (const name of ['gateway', 'chat', 'presence', 'postgres', 'kafka']) {
       const { pid } = readRunFile(dataDir)!.parts[name]!.process!
       process.kill(pid, 'SIGKILL')
       await vi.waitFor(() => expect(started.output()).toContain(`${name} is back after`), { timeout: 60_000 })
@@ -109,7 +109,7 @@ describe('npm start', () => {
     })
 
     const pids = processesOf(readRunFile(dataDir))
-    expect(pids).toHaveLength(4)
+    expect(pids).toHaveLength(5)
     started.child.kill('SIGINT')
     expect(await started.end).toBe(0)
     expect(pids.filter(isAlive)).toEqual([])
