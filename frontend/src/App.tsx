@@ -13,7 +13,7 @@ import { goTo } from './lib/route.ts'
 type Away =
   | { readonly kind: 'new' }
   | { readonly kind: 'left'; readonly next: EntryMode }
-  | { readonly kind: 'ended' }
+  | { readonly kind: 'ended'; readonly next: EntryMode }
 
 export function App({ server }: { server: { readonly api: Api; readonly session: SessionKeeper } }) {
   const { api, session } = server
@@ -26,14 +26,13 @@ export function App({ server }: { server: { readonly api: Api; readonly session:
       session.onChange((now) => {
         // The same person with newer tokens is no change here.
         setUser((before) => (before?.id === now?.user.id ? before : now?.user))
-        if (now) setAway({ kind: 'ended' })
       }),
     [session],
   )
 
   useEffect(() => {
     if (!user) return
-    setAway({ kind: 'ended' })
+    setAway({ kind: 'ended', next: user.guest ? 'guest' : 'login' })
     const opened = openChat(server, user)
     setChat(opened)
     return () => {
@@ -54,7 +53,7 @@ export function App({ server }: { server: { readonly api: Api; readonly session:
         api={api}
         start={(started) => session.start(started)}
         notice={away.kind === 'ended' ? 'Your session has ended. Come in again to go on.' : undefined}
-        initialMode={away.kind === 'left' ? away.next : away.kind === 'ended' ? 'login' : 'guest'}
+        initialMode={away.kind === 'new' ? 'guest' : away.next}
       />
     )
   }

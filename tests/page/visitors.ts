@@ -22,6 +22,14 @@ export interface House {
   close(): Promise<void>
 }
 
+/** What a suite may do in the house. */
+export interface Visits {
+  house(): House
+  visit: House['visit']
+  /** Two people with accounts in one new room. */
+  twoInARoom(options?: { url?: string }): Promise<{ one: Page; two: Page; room: string }>
+}
+
 /** The whole stack on servers of its own, and a browser. */
 export async function openHouse(dataDir: string): Promise<House> {
   const [port] = await freePorts(1)
@@ -92,7 +100,7 @@ export async function createRoom(page: Page, name: string): Promise<void> {
   await page.getByRole('combobox').fill(name)
   await page.getByRole('option', { name: `Create the room ${name}` }).click()
   await page.getByRole('button', { name: 'Create room' }).click()
-  await page.getByRole('heading', { name, level: 2 }).waitFor()
+  await page.getByRole('heading', { name, level: 1 }).waitFor()
   await composer(page).waitFor()
 }
 
@@ -100,7 +108,7 @@ export async function joinRoom(page: Page, name: string): Promise<void> {
   await page.keyboard.press('Control+k')
   await page.getByRole('combobox').fill(name)
   await page.getByRole('option', { name }).first().click()
-  await page.getByRole('heading', { name, level: 2 }).waitFor()
+  await page.getByRole('heading', { name, level: 1 }).waitFor()
   await composer(page).waitFor()
 }
 

@@ -38,7 +38,7 @@ export function Main({ logOut }: { logOut: (next: EntryMode) => void }) {
   const close = () => setOverlay(undefined)
   return (
     <div className="grid h-dvh grid-cols-1 overflow-hidden md:grid-cols-[17rem_minmax(0,1fr)]">
-      {(!narrow || !subject) && <RoomsPane current={subject} show={setOverlay} />}
+      {(!narrow || !subject) && <RoomsPane current={subject} alone={narrow} show={setOverlay} />}
       {(!narrow || subject) && <RoomPane key={subject} subject={subject} show={setOverlay} />}
       {overlay?.kind === 'finder' && <RoomFinder show={setOverlay} close={close} />}
       {overlay?.kind === 'create' && !me.guest && <CreateRoomDialog name={overlay.name} close={close} />}

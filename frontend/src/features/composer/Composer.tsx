@@ -109,7 +109,7 @@ export function Composer({ subject }: { subject: string }) {
           onKeyDown={pressed}
           onPaste={(event) => refuseHuge(event.clipboardData.getData('text/plain'), event)}
           onDrop={(event) => refuseHuge(event.dataTransfer.getData('text/plain'), event)}
-          className="max-h-[40dvh] min-h-9 min-w-0 flex-1 resize-none bg-transparent py-1.5 text-base leading-6 outline-none md:text-[15px]"
+          className="max-h-[40dvh] min-h-9 min-w-0 flex-1 resize-none bg-transparent py-1.5 text-base leading-6 outline-none max-md:min-h-11 max-md:py-2.5 md:text-[15px]"
         />
         <button
           type="button"

@@ -100,9 +100,9 @@ export function EntryScreen({
 
       <section className="flex items-start justify-center px-4 pb-[max(2rem,env(safe-area-inset-bottom))] md:items-center md:p-10">
         <div className="w-full max-w-md rounded-3xl bg-raised p-5 shadow-card sm:p-8">
-          <h2 className="font-serif text-[1.75rem] leading-tight font-semibold tracking-tight md:sr-only">
+          <h1 className="font-serif text-[1.75rem] leading-tight font-semibold tracking-tight md:hidden">
             Pull up a chair.
-          </h2>
+          </h1>
           <p className="mt-1 mb-5 text-soft md:hidden">
             Nothing confirmed is ever lost, doubled or shuffled.
           </p>
@@ -113,60 +113,56 @@ export function EntryScreen({
             </p>
           )}
           <Tabs mode={mode} choose={choose} toField={() => first.current?.focus()} panel={panel} />
-          <form
-            id={panel}
-            role="tabpanel"
-            aria-label={tabs.find((tab) => tab.mode === mode)?.label}
-            noValidate
-            onSubmit={submit}
-          >
-            <div className="mt-6 space-y-4">
-              <Field
-                ref={first}
-                label={mode === 'guest' ? 'What shall we call you?' : 'Name'}
-                name="username"
-                value={username}
-                onChange={(event) => setUsername(event.target.value)}
-                error={trouble.username}
-                hint={mode === 'guest' ? 'No password, no e-mail. You can talk right away.' : undefined}
-                autoFocus
-                autoComplete={mode === 'guest' ? 'nickname' : 'username'}
-                autoCapitalize="none"
-                spellCheck={false}
-                maxLength={64}
-                required
-              />
-              {mode === 'register' && (
+          <div id={panel} role="tabpanel" aria-label={tabs.find((tab) => tab.mode === mode)?.label}>
+            <form noValidate onSubmit={submit}>
+              <div className="mt-6 space-y-4">
                 <Field
-                  label="Shown as (if you like)"
-                  name="displayName"
-                  error={trouble.displayName}
-                  autoComplete="name"
+                  ref={first}
+                  label={mode === 'guest' ? 'What shall we call you?' : 'Name'}
+                  name="username"
+                  value={username}
+                  onChange={(event) => setUsername(event.target.value)}
+                  error={trouble.username}
+                  hint={mode === 'guest' ? 'No password, no e-mail. You can talk right away.' : undefined}
+                  autoFocus
+                  autoComplete={mode === 'guest' ? 'nickname' : 'username'}
+                  autoCapitalize="none"
+                  spellCheck={false}
                   maxLength={64}
-                />
-              )}
-              {mode !== 'guest' && (
-                <Field
-                  label="Password"
-                  name="password"
-                  type="password"
-                  error={trouble.password}
-                  hint={mode === 'register' ? 'At least 8 characters.' : undefined}
-                  autoComplete={mode === 'login' ? 'current-password' : 'new-password'}
                   required
                 />
+                {mode === 'register' && (
+                  <Field
+                    label="Shown as (if you like)"
+                    name="displayName"
+                    error={trouble.displayName}
+                    autoComplete="name"
+                    maxLength={64}
+                  />
+                )}
+                {mode !== 'guest' && (
+                  <Field
+                    label="Password"
+                    name="password"
+                    type="password"
+                    error={trouble.password}
+                    hint={mode === 'register' ? 'At least 8 characters.' : undefined}
+                    autoComplete={mode === 'login' ? 'current-password' : 'new-password'}
+                    required
+                  />
+                )}
+              </div>
+              {trouble.form && (
+                <p role="alert" className="mt-4 flex gap-2.5 rounded-xl bg-bad-soft px-3.5 py-2.5 text-bad">
+                  <Icon name="alert" />
+                  <span>{trouble.form}</span>
+                </p>
               )}
-            </div>
-            {trouble.form && (
-              <p role="alert" className="mt-4 flex gap-2.5 rounded-xl bg-bad-soft px-3.5 py-2.5 text-bad">
-                <Icon name="alert" />
-                <span>{trouble.form}</span>
-              </p>
-            )}
-            <Button type="submit" kind="primary" busy={busy} className="mt-6 w-full text-base">
-              {mode === 'guest' ? 'Come in' : mode === 'login' ? 'Log in' : 'Create account'}
-            </Button>
-          </form>
+              <Button type="submit" kind="primary" busy={busy} className="mt-6 w-full text-base">
+                {mode === 'guest' ? 'Come in' : mode === 'login' ? 'Log in' : 'Create account'}
+              </Button>
+            </form>
+          </div>
         </div>
       </section>
     </main>

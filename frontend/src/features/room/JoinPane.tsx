@@ -6,6 +6,7 @@ import { troubleOf } from '../../lib/trouble.ts'
 import { useChat, useChatState } from '../chat-context.ts'
 import type { Overlay } from '../Main.tsx'
 import { Failed } from '../timeline/MessageGroup.tsx'
+import { Skeleton } from '../timeline/Skeleton.tsx'
 
 /** In place of the conversation, for a room one is not in. */
 export function JoinPane({
@@ -33,11 +34,17 @@ export function JoinPane({
     setBusy(false)
   }
 
-  if (!room && !missing) return <div className="flex-1" aria-busy="true" />
+  if (!room && !missing) {
+    return (
+      <div className="mt-auto animate-late" aria-busy="true">
+        <Skeleton />
+      </div>
+    )
+  }
   const closed = missing || room?.visibility === 'private'
   return (
     <div className="m-auto max-h-full w-full max-w-md overflow-y-auto p-8 text-center">
-      <p className="font-serif text-2xl font-semibold">
+      <p className="font-serif text-2xl font-semibold text-balance">
         {closed ? 'This room is not yours to see' : room?.name}
       </p>
       <p className="mt-2 mb-5 text-soft">

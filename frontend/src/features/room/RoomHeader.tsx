@@ -3,11 +3,14 @@ import { useChatState } from '../chat-context.ts'
 
 export function RoomHeader({
   subject,
+  missing,
   membersOpen,
   toggleMembers,
   showDetails,
 }: {
   subject: string
+  /** There is no such room for this person. */
+  missing: boolean
   membersOpen: boolean
   toggleMembers: () => void
   showDetails: () => void
@@ -22,7 +25,7 @@ export function RoomHeader({
         <div className="min-w-0 flex-1 py-2">
           {room ? (
             <>
-              <h2 className="flex items-center gap-2 font-serif text-[1.2rem] leading-tight font-semibold tracking-tight">
+              <h1 className="flex items-center gap-2 font-serif text-[1.2rem] leading-tight font-semibold tracking-tight">
                 <span className="truncate">{room.name}</span>
                 {room.visibility === 'private' && (
                   <span className="text-faint" title="Private: only members see it">
@@ -30,13 +33,15 @@ export function RoomHeader({
                     <span className="sr-only">(private)</span>
                   </span>
                 )}
-              </h2>
+              </h1>
               {room.topic !== '' && (
                 <p className="truncate text-[13px] leading-tight text-soft" title={room.topic}>
                   {room.topic}
                 </p>
               )}
             </>
+          ) : missing ? (
+            <h1 className="font-serif text-[1.2rem] font-semibold text-soft">Not here</h1>
           ) : (
             <div className="h-4 w-40 animate-shimmer rounded-full bg-press" />
           )}

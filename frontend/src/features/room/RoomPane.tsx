@@ -9,6 +9,7 @@ import { Composer } from '../composer/Composer.tsx'
 import { ConnectionBar } from '../connection/ConnectionBar.tsx'
 import type { Overlay } from '../Main.tsx'
 import { Members } from '../members/Members.tsx'
+import { Skeleton } from '../timeline/Skeleton.tsx'
 import { Timeline } from '../timeline/Timeline.tsx'
 import { JoinPane } from './JoinPane.tsx'
 import { RoomDetails } from './RoomDetails.tsx'
@@ -59,6 +60,7 @@ export function RoomPane({
       <main className="flex min-h-0 min-w-0 flex-col bg-paper">
         <RoomHeader
           subject={subject}
+          missing={missing}
           membersOpen={open}
           toggleMembers={toggle}
           showDetails={() => setDetails(true)}
@@ -93,6 +95,11 @@ function NoRoom({ show }: { show: (overlay: Overlay) => void }) {
   return (
     <main className="flex min-h-0 flex-col bg-paper">
       <ConnectionBar />
+      {loading && (
+        <div className="mt-auto animate-late">
+          <Skeleton />
+        </div>
+      )}
       {!loading && (
         <div className="m-auto max-w-sm animate-late p-8 text-center">
           <span className="inline-block opacity-80">

@@ -14,19 +14,27 @@ import { modKey } from '../shortcuts.ts'
 /** The left column: the rooms one is in, who one is, and what has been checked. */
 export function RoomsPane({
   current,
+  alone,
   show,
 }: {
   current: string | undefined
+  /** Nothing else is on the screen. */
+  alone: boolean
   show: (overlay: Overlay) => void
 }) {
+  const Pane = alone ? 'main' : 'section'
+  const Name = alone ? 'h1' : 'p'
   const guest = useChatState((state) => state.me.guest)
   return (
-    <div className="flex min-h-0 flex-col border-line bg-side pt-[env(safe-area-inset-top)] md:border-r">
+    <Pane
+      aria-label="Rooms and you"
+      className="flex min-h-0 flex-col border-line bg-side pt-[env(safe-area-inset-top)] md:border-r"
+    >
       <header className="flex items-center justify-between py-3 pr-3 pl-5">
-        <h1 className="flex items-center gap-2.5 font-serif text-[1.3rem] font-semibold tracking-tight">
+        <Name className="flex items-center gap-2.5 font-serif text-[1.3rem] font-semibold tracking-tight">
           <Logo size={28} />
           Klatsch
-        </h1>
+        </Name>
         <button
           type="button"
           className="icon-button"
@@ -53,7 +61,7 @@ export function RoomsPane({
       </nav>
       <Me show={show} />
       <Integrity />
-    </div>
+    </Pane>
   )
 }
 
@@ -113,7 +121,7 @@ function RoomLink({ room, current }: { room: RoomState; current: boolean }) {
       >
         <span
           aria-hidden="true"
-          className={`size-2 flex-none rounded-full ${news || current ? 'bg-accent' : 'border-[1.5px] border-edge'}`}
+          className={`size-2 flex-none rounded-full ${news ? 'bg-accent' : `border-[1.5px] ${current ? 'border-accent' : 'border-edge'}`}`}
         />
         <span className="min-w-0 flex-1 truncate">{room.name}</span>
         {room.visibility === 'private' && <Icon name="lock" size={14} />}

@@ -9,6 +9,7 @@ import { unreadOf } from '../../state/state.ts'
 import { useChat, useChatState } from '../chat-context.ts'
 import { MessageGroup } from './MessageGroup.tsx'
 import { QuietLine } from './QuietLine.tsx'
+import { Skeleton } from './Skeleton.tsx'
 import { useFollowing } from './useFollowing.ts'
 import { useLooking } from './useLooking.ts'
 
@@ -122,7 +123,7 @@ function RowView({ row, today }: { row: Row; today: number }) {
       return (
         <div className="mx-4 mt-6 mb-2 flex items-center gap-4 md:mx-6">
           <span className="h-px flex-1 bg-line" />
-          <h3 className="font-serif text-sm font-medium text-soft">{dayName(row.at, today)}</h3>
+          <h2 className="font-serif text-sm font-medium text-soft">{dayName(row.at, today)}</h2>
           <span className="h-px flex-1 bg-line" />
         </div>
       )
@@ -146,28 +147,6 @@ function Beginning({ name, topic }: { name: string; topic: string }) {
       <p className="font-serif text-3xl font-semibold tracking-tight">{name}</p>
       {topic !== '' && <p className="mt-1 max-w-prose text-soft">{topic}</p>}
       <p className="mt-2 text-sm text-faint">This is where the room begins.</p>
-    </div>
-  )
-}
-
-function Skeleton() {
-  return (
-    <div className="space-y-6 px-4 py-4 md:px-6" aria-hidden="true">
-      {[
-        ['w-28', 'w-3/5'],
-        ['w-20', 'w-2/5'],
-        ['w-32', 'w-4/6'],
-        ['w-24', 'w-1/2'],
-        ['w-28', 'w-2/6'],
-      ].map(([name, text], index) => (
-        <div key={index} className="flex animate-shimmer gap-3.5">
-          <div className="size-9 flex-none rounded-xl bg-press" />
-          <div className="flex-1 space-y-2.5 pt-1">
-            <div className={`h-3 rounded-full bg-press ${name}`} />
-            <div className={`h-3 rounded-full bg-hover ${text}`} />
-          </div>
-        </div>
-      ))}
     </div>
   )
 }
