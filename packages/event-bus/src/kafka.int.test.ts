@@ -123,8 +123,8 @@ describe('topics', () => {
       to: { kind: 'offset', offset: '7' },
     })
     expect(one).toHaveLength(4)
-    await sleep(20)
-    const between = Date.now()
+    const between = Date.now() + 1
+    await until(() => Date.now() > between, 'the next millisecond')
     await send(50, 80)
     expect(await values({ topic: name, from: { kind: 'time', time: between } })).toHaveLength(30)
     expect(
@@ -223,11 +223,9 @@ describe('a consumer', () => {
     await until(() => handled === 10, 'the records')
     // The topic made anew: the positions everyone holds mean nothing any more.
     await admin.run((a) => a.deleteTopics({ topics: [topic] }))
-    await until(() => consumer.state.kind !== 'running', 'to notice').catch(() => {})
-    await sleep(500)
-    await admin.run((a) =>
-      a.createTopics({ topics: [{ topic, numPartitions: 1, replicationFactor: 1 }], waitForLeaders: true }),
-    )
+    while ((await admin.run((a) => a.listTopics())).includes(topic)) await sleep(10)
+    const anew = { topic, numPartitions: 1, replicationFactor: 1 }
+    await admin.run((a) => a.createTopics({ topics: [anew], waitForLeaders: true }))
     await until(() => consumer.state.kind === 'stopped', 'to stop')
     expect(consumer.state).toMatchObject({ kind: 'stopped', reason: expect.stringContaining('range') })
     await bus.close()
@@ -252,8 +250,6 @@ describe('a consumer', () => {
     for (const end = Date.now() + 15_000; (await members()) > 0; await sleep(200)) {
       if (Date.now() > end) throw new Error('members are left')
     }
-    await sleep(1_000)
-    expect(await members()).toBe(0)
   })
 
   test('of a topic that is not there says so and stops', { timeout: 60_000 }, async () => {

@@ -38,9 +38,7 @@ export interface KafkaClient {
 
 /**
  * A kafkajs client that owns its sockets. kafkajs goes on using a connection whose requests time out;
- * `cut` is for whoever notices. (What is changed in kafkajs itself is in `patches/`: a timer that spun
- * when idle; grouping a batch by partition took quadratic time; an idempotent producer may now leave every retry to
- * its caller; an offset out of range is reported, not silently reset; `beforeJoin` is awaited before each join.)
+ * `cut` is for whoever notices. What is changed in kafkajs itself, and why, is in patches/README.md.
  */
 export function kafkaClient(settings: KafkaSettings): KafkaClient {
   const sockets = new Set<Socket>()

@@ -1,5 +1,5 @@
 import { backoffMs, pause, type Scheduler } from '@klatsch/streams'
-import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs'
+import type { Consumer, EachBatchPayload, IHeaders, KafkaMessage } from 'kafkajs'
 import type { GroupConnection, GroupEvents } from '../shared/connection.ts'
 import { SESSION_MS } from '../shared/consumer.ts'
 import { within } from '../shared/within.ts'
@@ -180,20 +180,32 @@ export function kafkaSession(options: SessionOptions, events: GroupEvents): Grou
 }
 
 function recordOf(topic: string, partition: number, message: KafkaMessage): IncomingRecord {
-  const headers: Record<string, string> = {}
-  for (const name in message.headers) {
-    const value = message.headers[name]
-    if (value !== undefined) headers[name] = String(Array.isArray(value) ? value.at(-1) : value)
-  }
   return {
     topic,
     partition,
     offset: message.offset,
     key: message.key === null ? '' : message.key.toString(),
     value: message.value ?? NO_BYTES,
-    headers,
+    headers: textHeaders(message.headers ?? {}),
     timestamp: Number(message.timestamp),
   }
+}
+
+/** Headers as they are where each is one text (the patch of kafkajs decodes them so); of several of a name, the last. */
+function textHeaders(headers: IHeaders): Readonly<Record<string, string>> {
+  if (isText(headers)) return headers
+  const texts: Record<string, string> = {}
+  for (const name in headers) {
+    const value = headers[name]
+    const last = Array.isArray(value) ? value.at(-1) : value
+    if (last !== undefined && last !== null) texts[name] = String(last)
+  }
+  return texts
+}
+
+function isText(headers: IHeaders): headers is Record<string, string> {
+  for (const name in headers) if (typeof headers[name] !== 'string') return false
+  return true
 }
 
 const NO_BYTES = Buffer.alloc(0)
