@@ -14,8 +14,9 @@ doubled or out of order. It starts a stack of its own in a new folder, which it 
 
   npm run drill -- --seed 7 --rounds 2 --seconds 120
 
---kills: parts killed with -9 in each round; kafka+postgres means both at once. --freezes: parts that are stopped for 10 s and then go on. --bugs: deliberate ones of chat (dedupe-off,
-offset-before-commit), to see that the check finds them.
+--kills    parts killed with -9 in each round; kafka+postgres means both at once
+--freezes  parts that are stopped for 10 s in each round, and then go on
+--bugs     deliberate ones (dedupe-off, offset-before-commit), to see what the check finds
 
 `
 const flags = {
