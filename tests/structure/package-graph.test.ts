@@ -25,9 +25,11 @@ const mayImport: Record<string, readonly string[]> = {
   cli: ['contracts', 'event-bus', 'service-kit', 'local-stack', 'drills'],
   chat: ['contracts', 'streams', 'event-bus', 'service-kit'],
   gateway: ['contracts', 'streams', 'event-bus', 'service-kit'],
+  presence: ['contracts', 'event-bus', 'service-kit'],
   page: ['contracts', 'streams', 'client'],
   bench: libraries,
-  'system-tests': libraries,
+  // The simulation runs the services' own decisions.
+  'system-tests': [...libraries, 'chat', 'gateway', 'presence'],
 }
 
 /** What runs in a browser, too. */

@@ -21,7 +21,7 @@ export interface RunFile {
   readonly leash: ProcessName | undefined
   readonly brokers: string
   readonly database: { readonly host: string; readonly port: number; readonly name: string }
-  readonly internal: { readonly chat: string; readonly gateway: string }
+  readonly internal: { readonly chat: string; readonly gateway: string; readonly presence: string }
   readonly parts: Readonly<
     Record<string, { readonly state: PartState['kind']; readonly process: ProcessName | undefined }>
   >

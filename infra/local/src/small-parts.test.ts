@@ -54,6 +54,7 @@ describe('the environment of the services', () => {
     brokers: 'own:1',
     databaseUrl: 'postgres://own/x',
     chatPort: 2,
+    presencePort: 4,
     port: 3,
     pageDir: '/page',
     admin: 'ada',
@@ -82,12 +83,13 @@ describe('the environment of the services', () => {
     expect(env.chat).toMatchObject({ KAFKA_SSL: 'true', KAFKA_SASL_MECHANISM: 'plain', DATABASE_SSL: 'true' })
     expect(env.gateway).toMatchObject({ KAFKA_SSL: 'true', KAFKA_SASL_MECHANISM: 'plain' })
   })
-  test('the services share one secret, chat stays on loopback, and the gateway gets no database', () => {
+  test('the services share one secret, chat and presence stay on loopback, and only chat gets the database', () => {
     const env = stackEnv({ HOST: '0.0.0.0' }, stack)
     expect(env.chat.INTERNAL_TOKEN).toBe(env.gateway.INTERNAL_TOKEN)
     expect(env.chat).toMatchObject({ HOST: '127.0.0.1', PORT: '2' })
     expect(env.gateway).toMatchObject({ HOST: '0.0.0.0', PORT: '3', CHAT_URL: 'http://127.0.0.1:2' })
-    expect(env.gateway.DATABASE_URL).toBeUndefined()
+    expect(env.presence).toMatchObject({ HOST: '127.0.0.1', PORT: '4', KAFKA_BROKERS: 'own:1' })
+    expect([env.gateway.DATABASE_URL, env.presence.DATABASE_URL]).toEqual([undefined, undefined])
   })
 })
 

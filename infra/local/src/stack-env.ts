@@ -7,6 +7,7 @@ export interface StackEnv {
   readonly database: NodeJS.ProcessEnv
   readonly chat: NodeJS.ProcessEnv
   readonly gateway: NodeJS.ProcessEnv
+  readonly presence: NodeJS.ProcessEnv
 }
 
 /** How to reach a server of ours: none of what the environment says about reaching others. */
@@ -25,6 +26,7 @@ export function stackEnv(
     readonly brokers: string
     readonly databaseUrl: string
     readonly chatPort: number
+    readonly presencePort: number
     readonly port: number
     readonly pageDir: string
     readonly admin: string
@@ -52,6 +54,13 @@ export function stackEnv(
       PORT: String(stack.port),
       CHAT_URL: `http://127.0.0.1:${stack.chatPort}`,
       PAGE_DIR: stack.pageDir,
+    },
+    presence: {
+      ...shared,
+      ...toKafka,
+      DATABASE_URL: undefined,
+      HOST: '127.0.0.1',
+      PORT: String(stack.presencePort),
     },
   }
 }

@@ -37,7 +37,7 @@ export interface Stack {
   readonly brokers: string
   readonly databaseUrl: string
   /** The services on loopback. */
-  readonly urls: { readonly chat: string; readonly gateway: string }
+  readonly urls: { readonly chat: string; readonly gateway: string; readonly presence: string }
   readonly accounts: readonly DemoAccount[]
   /** Every process that is kept running, by name. */
   readonly parts: ReadonlyMap<string, Supervised>
@@ -49,16 +49,20 @@ export interface Stack {
 
 const SCRIPT_MS = 60_000
 /** In which turn the parts are stopped: the edge first, the servers last. */
-const STOP_ORDER = [['gateway'], ['chat'], ['kafka', 'postgres']]
+const STOP_ORDER = [['gateway'], ['chat', 'presence'], ['kafka', 'postgres']]
 
 /** Starts the whole of Klatsch on this machine and resolves when it is ready. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { dataDir, port, env = process.env, say = () => {}, onLine = () => {} } = options
   const logs = join(dataDir, 'logs')
   mkdirSync(logs, { recursive: true })
-  const [chatPort] = (await freePorts(1)) as [number]
+  const [chatPort, presencePort] = (await freePorts(2)) as [number, number]
   const url = `http://localhost:${port}`
-  const urls = { chat: `http://127.0.0.1:${chatPort}`, gateway: `http://127.0.0.1:${port}` }
+  const urls = {
+    chat: `http://127.0.0.1:${chatPort}`,
+    gateway: `http://127.0.0.1:${port}`,
+    presence: `http://127.0.0.1:${presencePort}`,
+  }
   const admin = env.ADMIN_USERNAME || 'ada'
   const parts = new Map<string, Supervised>()
   const logFiles: { close(): void }[] = []
@@ -113,7 +117,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     runScript({ what, script: join(projectRoot, file), env: scriptEnv, withinMs: SCRIPT_MS, signal: ended })
 
   const environment = (servers: { brokers: string; databaseUrl: string }) =>
-    stackEnv(env, { ...servers, chatPort, port, pageDir: join(projectRoot, 'frontend', 'dist'), admin })
+    stackEnv(env, {
+      ...servers,
+      chatPort,
+      presencePort,
+      port,
+      pageDir: join(projectRoot, 'frontend', 'dist'),
+      admin,
+    })
 
   async function kafkaWithTopics(): Promise<string> {
     const brokers = await kafka()
@@ -154,10 +165,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const servers = [kafkaWithTopics(), databaseMigrated(), buildPage(say, ended)] as const
   try {
     const [brokers, databaseUrl] = await Promise.all(servers)
-    const { chat, gateway } = environment({ brokers, databaseUrl })
+    const { chat, gateway, presence } = environment({ brokers, databaseUrl })
     await service('chat', urls.chat, chat)
     const [accounts] = await Promise.all([
       demoAccounts(dataDir, urls.chat, admin),
+      service('presence', urls.presence, presence),
       service('gateway', urls.gateway, gateway),
     ])
     return {

@@ -45,6 +45,30 @@ const commandSchema = z.object({
   data: z.unknown(),
 })
 const authSchema = z.object({ type: z.literal('auth'), token: z.string().min(1).max(4_096) })
+/** No answer, nothing kept; data that is left out stays as it was. */
+const signalSchema = z.object({
+  type: z.literal('signal'),
+  /** `presence`: one's own `user:<id>`. `typing`: a room one follows. */
+  subject: subjectSchema,
+  signal: z.enum(['presence', 'typing']),
+  data: z
+    .object({
+      /** Of `presence`: this device has not been touched for a while. */
+      idle: z.boolean().optional(),
+      /** Of `presence`: the person's choice, of which the latest one on any device counts. */
+      dnd: z.boolean().optional(),
+      hideLastSeen: z.boolean().optional(),
+      /** Of `typing`: true when left out. */
+      typing: z.boolean().optional(),
+    })
+    .optional(),
+})
+/** What is on the screen: whose state, and of which rooms typing, is to be told. Replaces what was named before. */
+const watchSchema = z.object({
+  type: z.literal('watch'),
+  users: z.array(uuidSchema).max(limits.watchedUsers).default([]),
+  rooms: z.array(subjectSchema).max(limits.watchedRooms).default([]),
+})
 const pingSchema = z.object({ type: z.literal('ping'), cursors: cursors.optional() })
 
 export const clientFrameSchema = z.discriminatedUnion('type', [
@@ -53,6 +77,8 @@ export const clientFrameSchema = z.discriminatedUnion('type', [
   unfollowSchema,
   commandSchema,
   authSchema,
+  signalSchema,
+  watchSchema,
   pingSchema,
 ])
 export type ClientFrame = z.output<typeof clientFrameSchema>
@@ -63,6 +89,8 @@ export const clientFrameTypes: ReadonlySet<string> = new Set([
   'unfollow',
   'command',
   'auth',
+  'signal',
+  'watch',
   'ping',
 ])
 

@@ -15,6 +15,9 @@ export const limits = {
   commandBurst: 200,
   socketsPerUser: 50,
   cursorsPerHello: 10_000,
+  /** People and rooms on one screen. */
+  watchedUsers: 500,
+  watchedRooms: 20,
   /** A gap of more events than this is answered with `reset`. */
   resumeEvents: 1_000,
   helloMs: 10_000,

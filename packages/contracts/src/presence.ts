@@ -49,7 +49,7 @@ export type PresenceSession = z.output<typeof sessionSchema>
 
 /**
  * The value of a record on `presence.signals`. `gateway`: what a gateway says about its sessions in this partition; with
- * none of the lists it is a beat. `tick`: time goes on.
+ * none of the lists it is a beat. `ask`: somebody wants to know the state of these users. `tick`: time goes on.
  */
 export const presenceSignalSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('tick') }),
@@ -66,9 +66,8 @@ export const presenceSignalSchema = z.discriminatedUnion('kind', [
     sessions: z.array(sessionSchema).optional(),
     ended: z.array(z.object({ user: uuidSchema, session: sessionName, graceMs: count })).optional(),
     typing: z.array(z.object({ user: uuidSchema, room: subjectSchema, typing: z.boolean() })).optional(),
-    /** Users whose state somebody wants to know. */
-    asks: z.array(uuidSchema).optional(),
   }),
+  z.object({ kind: z.literal('ask'), users: z.array(uuidSchema) }),
 ])
 export type PresenceSignal = z.output<typeof presenceSignalSchema>
 export type GatewaySignal = Extract<PresenceSignal, { kind: 'gateway' }>

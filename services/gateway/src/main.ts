@@ -1,4 +1,4 @@
-// gateway: frames in, chat.commands out; chat.events and chat.replies in, frames out.
+// gateway: frames in, chat.commands and presence.signals out; chat.events, chat.replies and presence.events in, frames out.
 import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import { limits, topics } from '@klatsch/contracts'
@@ -28,6 +28,7 @@ import { createCommands } from './outbound/commands.ts'
 import { showMetrics } from './outbound/metrics.ts'
 import { createRequests } from './outbound/requests.ts'
 import { tokenVerifier } from './outbound/tokens.ts'
+import { createPresence } from './presence/presence.ts'
 
 const DRAIN_MS = 2_000
 const MAX_WAITING = 50_000
@@ -46,6 +47,9 @@ await runService(
     const publisher = await use(bus.publisher())
     const requests = createRequests({ instance, timeoutMs: limits.commandMs, max: MAX_WAITING, now })
     const commands = createCommands({ publisher, requests, instance, now })
+    const presence = await use(
+      createPresence({ publisher, gateway: instance, scheduler: systemScheduler, warn }),
+    )
     const atEndOfTurn = endOfTurn()
     const hub = await use(
       createHub({
@@ -57,11 +61,11 @@ await runService(
         atEndOfTurn,
       }),
     )
-    const handler = handleEvents(hub, requests, instance)
+    const handler = handleEvents(hub, requests, instance, presence)
     const consumer = await use(
       bus.consume({
         group: instance,
-        topics: [topics.events.name, topics.replies.name],
+        topics: [topics.events.name, topics.replies.name, topics.presenceEvents.name],
         start: 'end',
         handler,
       }),
@@ -73,13 +77,14 @@ await runService(
       commands,
       verify,
       limiter,
+      presence,
       scheduler: systemScheduler,
       random,
       newSessionId: randomUUID,
       warn,
     }
     const connections = createConnections(context, atEndOfTurn)
-    showMetrics({ hub, connections, requests, lag: () => consumer.lag })
+    showMetrics({ hub, connections, requests, presence, lag: () => consumer.lag })
     await use(every(1_000, requests.expire))
     await use(endWhenStopped(consumer))
     const server = await use(
@@ -110,7 +115,12 @@ await runService(
         warn,
       }),
     )
-    await use({ close: () => connections.drain(DRAIN_MS) })
+    await use({
+      close() {
+        presence.handOver()
+        return connections.drain(DRAIN_MS)
+      },
+    })
     await consumer.ready
     log.info({ instance, port: server.port }, 'taking sockets')
   },

@@ -102,6 +102,7 @@ export class Connection implements Follower {
     for (const subscription of this.#subscriptions.values()) {
       if (!subscription.live) this.#context.hub.pull(subscription)
     }
+    this.#context.presence?.drained(this)
   }
 
   heard(): void {
@@ -146,6 +147,7 @@ export class Connection implements Follower {
   gone(): void {
     if (this.closed) return
     if (this.#state.kind === 'open') {
+      this.#context.presence?.departed(this)
       this.#context.hub.depart(this)
       const mine = this.#context.users.get(this.userId)
       mine?.delete(this)
@@ -253,6 +255,7 @@ export class Connection implements Follower {
           this.send({ type: 'unfollowed', subject, code: 'room.not_found' })
       }
     }
+    this.#context.presence?.arrived(this, session)
     for (const [subject, seq] of late) this.joined(subject, seq)
     for (const frame of waiting) {
       if (this.#state === state) this.#handle(frame, state)
@@ -294,6 +297,10 @@ export class Connection implements Follower {
         return
       case 'command':
         this.#command(frame, state)
+        return
+      case 'signal':
+      case 'watch':
+        this.#present(frame)
         return
     }
   }
@@ -371,6 +378,24 @@ export class Connection implements Follower {
         await pause(scheduler, backoffMs(failures, 250, 5_000, random))
       }
     }
+  }
+
+  #present(frame: Extract<ClientFrame, { type: 'signal' | 'watch' }>): void {
+    const { presence } = this.#context
+    try {
+      if (!presence) throw new KlatschError('frame.unknown', `no frame is called ${frame.type} here`)
+      if (frame.type === 'watch') presence.watch(this, frame)
+      else presence.signal(this, frame)
+    } catch (error) {
+      if (!(error instanceof KlatschError)) throw error
+      const subject = frame.type === 'signal' ? { subject: frame.subject } : {}
+      this.#sendError(error.code, { detail: error.message, ...subject })
+    }
+  }
+
+  follows(subject: string): boolean {
+    const subscription = this.#subscriptions.get(subject)
+    return subscription !== undefined && !subscription.over && subscription.until === undefined
   }
 
   ended(subject: string): void {

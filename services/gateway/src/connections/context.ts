@@ -2,6 +2,7 @@ import type { Scheduler } from '@klatsch/streams'
 import type { RateLimiter } from '../domain/rate-limiter.ts'
 import type { Commands } from '../outbound/commands.ts'
 import type { VerifyToken } from '../outbound/tokens.ts'
+import type { Presence } from '../presence/presence.ts'
 import type { Connection } from './connection.ts'
 import type { Hub } from './hub.ts'
 import type { ChatQueries } from './queries.ts'
@@ -25,6 +26,7 @@ export interface ConnectionContext {
   readonly commands: Commands
   readonly verify: VerifyToken
   readonly limiter: RateLimiter
+  readonly presence?: Presence
   readonly scheduler: Scheduler
   readonly random: () => number
   readonly newSessionId: () => string

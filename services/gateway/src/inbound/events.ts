@@ -3,15 +3,25 @@ import type { BatchHandler, IncomingRecord } from '@klatsch/event-bus'
 import { type FeedEvent, feedEventOf } from '../connections/feed-event.ts'
 import type { Hub } from '../connections/hub.ts'
 import type { Requests } from '../outbound/requests.ts'
+import type { Presence } from '../presence/presence.ts'
 
 /**
  * What comes in from Kafka: events to the sockets that follow their stream, outcomes to whoever waits for them.
  * Works on memory only, so it never fails for want of something; a record it cannot read concerns nobody here.
  */
-export function handleEvents(hub: Hub, requests: Requests, instance: string): BatchHandler {
+export function handleEvents(
+  hub: Hub,
+  requests: Requests,
+  instance: string,
+  presence?: Presence,
+): BatchHandler {
   return async (records, { topic }) => {
     if (topic === topics.replies.name) {
       for (const record of records) if (record.key === instance) takeReply(record, requests)
+      return
+    }
+    if (topic === topics.presenceEvents.name) {
+      presence?.take(records)
       return
     }
     const wanted: FeedEvent[] = []

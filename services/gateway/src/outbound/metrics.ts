@@ -1,6 +1,7 @@
 import { Gauge } from 'prom-client'
 import type { Connections } from '../connections/connections.ts'
 import type { Hub } from '../connections/hub.ts'
+import type { Presence } from '../presence/presence.ts'
 import type { Requests } from './requests.ts'
 
 /** Shows what the delivery engine counts at `/metrics`. */
@@ -8,9 +9,10 @@ export function showMetrics(parts: {
   hub: Hub
   connections: Connections
   requests: Requests
+  presence: Presence
   lag: () => number | undefined
 }): void {
-  const { hub, connections, requests } = parts
+  const { hub, connections, requests, presence } = parts
   const show = (name: string, help: string, value: () => number) =>
     new Gauge({
       name: `klatsch_gateway_${name}`,
@@ -32,5 +34,8 @@ export function showMetrics(parts: {
   show('healed_total', 'Holes filled from Postgres.', () => hub.counts.healed)
   show('resets_total', 'Subscriptions sent back to a fresh page.', () => hub.counts.resets)
   show('commands_waiting', 'Commands that wait for their outcome.', () => requests.waiting)
+  show('people_watched', "People on somebody's screen.", () => presence.watched)
+  show('signals_total', 'Records put on presence.signals.', () => presence.counts.said)
+  show('signals_failed_total', 'Records that may not be on presence.signals.', () => presence.counts.failed)
   show('lag_records', 'Records between the position and the end of the log.', () => parts.lag() ?? -1)
 }

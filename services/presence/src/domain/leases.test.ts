@@ -87,8 +87,7 @@ describe('last seen', () => {
     world.gateways[0]!.close('s1')
     world.run(10_000)
     expect(lastSeen(world.events)).toBe(at)
-    world.gateways[1]!.open('bob', 's2')
-    world.gateways[1]!.say({ asks: ['ada', 'nobody'] })
+    world.append({ kind: 'ask', users: ['ada', 'nobody'] })
     world.run(100)
     const answer = world.events.findLast((event) => event.kind === 'roster')
     expect(answer?.kind === 'roster' && answer.users).toEqual([

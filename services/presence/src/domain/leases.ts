@@ -44,7 +44,7 @@ export function takeIn(partition: Partition, { offset, time, signal }: SignalRec
   endLeaving(turn)
   if (!partition.settled && mayBeSettled(partition)) settle(turn)
   else for (const user of turn.touched) announce(turn, user)
-  if (signal.kind === 'gateway' && signal.asks) answer(turn, signal.asks)
+  if (signal.kind === 'ask') answer(turn, signal.users)
   forget(partition)
   return turn.events
 }
