@@ -31,21 +31,8 @@ export interface Figure {
   measure(context: Context): Promise<Row[]>
 }
 
-/** Rounds of a figure, in the order floor, ours, floor, ours … */
+/** Rounds of a figure: floor and ours in turns. */
 export const ROUNDS = 3
-
-export async function rounds<A, B>(
-  floor: () => Promise<A>,
-  ours: () => Promise<B>,
-  count = ROUNDS,
-): Promise<{ floor: A[]; ours: B[] }> {
-  const measured = { floor: [] as A[], ours: [] as B[] }
-  for (let round = 0; round < count; round += 1) {
-    measured.floor.push(await floor())
-    measured.ours.push(await ours())
-  }
-  return measured
-}
 
 export function row(
   about: Pick<Row, 'what' | 'unit' | 'against' | 'aim'>,

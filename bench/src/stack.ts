@@ -2,10 +2,15 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type RunningKafka, type RunningPostgres, startKafka, startPostgres } from '@klatsch/local-stack'
+import {
+  freePorts,
+  type RunningKafka,
+  type RunningPostgres,
+  startKafka,
+  startPostgres,
+} from '@klatsch/local-stack'
 import { Kafka, logLevel, type Producer } from 'kafkajs'
 import pg from 'pg'
-import { freePorts } from '../../infra/local/src/ports.ts'
 import { type BenchProcess, startProcess } from './processes.ts'
 
 export interface Service {

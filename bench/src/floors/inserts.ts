@@ -1,8 +1,8 @@
 // The floor of durability: the rows that chat wrote, inserted once more, five hundred messages a transaction, and
 // nothing else: no reading, no deciding, no log. Parameters are encoded before the clock runs.
 import pg from 'pg'
-import { plainArray, textArray } from '../../../services/chat/src/outbound/pg-arrays.ts'
 import { serveCalls } from '../calls.ts'
+import { plainArray, textArray } from './pg-arrays.ts'
 
 const ROWS = 500
 
@@ -116,10 +116,8 @@ function insert(table: string, types: Readonly<Record<string, string>>, rows: re
     name: `insert-${table}`,
     text: `INSERT INTO floor.${table} (${names.join(', ')}) SELECT * FROM unnest(${unnest.join(', ')})`,
     values: names.map((name) => {
-      const values = rows.map((row) => row[name] ?? undefined)
-      return types[name] === 'text'
-        ? textArray(values)
-        : plainArray(values.map((value) => value && `"${value}"`))
+      const values = rows.map((row) => row[name] ?? null)
+      return types[name] === 'text' ? textArray(values) : plainArray(values)
     }),
   }
 }
