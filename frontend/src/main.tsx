@@ -1,4 +1,5 @@
 import './lib/no-eval.ts'
+import './styles.css'
 import { createRoot } from 'react-dom/client'
 import { App } from './App.tsx'
 import { createServer } from './connection/open.ts'

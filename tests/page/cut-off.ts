@@ -1,3 +1,5 @@
+import { createClient } from '@klatsch/client'
+import { registerAccounts } from '@klatsch/drills'
 import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import { cuttable } from './cuttable.ts'
@@ -93,6 +95,54 @@ export function beingCutOff({ visit, twoInARoom, house }: Visits): void {
       }
     })
 
+    test('after a gap too large to be told, the end of the room is there, and it goes on from it', async () => {
+      const line = await cuttable(Number(new URL(house().stack.url).port))
+      const url = house().stack.urls.gateway
+      const crowd = await registerAccounts(url, 6)
+      const clients = crowd.map(({ session }) =>
+        createClient({
+          url: `${url.replace('http', 'ws')}/ws`,
+          token: (stale) => session.token(stale),
+          follow: [],
+        }),
+      )
+      try {
+        const { one, two } = await twoInARoom({ url: line.url })
+        await say(two, 'before')
+        await confirmed(one, 'before')
+        const room = await roomOf(one)
+        await Promise.all(crowd.map(({ api }) => api.join(room)))
+        line.cut()
+        await one.getByText('You are offline.').waitFor()
+        const sent = clients.flatMap((client, who) => {
+          client.connect()
+          return Array.from(
+            { length: 175 },
+            (_, n) =>
+              client.command('chat.message.send.v1', `room:${room}`, { text: `crowd ${who}/${n}.` }).outcome,
+          )
+        })
+        await Promise.all(sent)
+        line.mend()
+        const { head } = await crowd[0]!.api.events(room, { after: 0, limit: 1 })
+        const { items } = await crowd[0]!.api.events(room, { after: head - 30, limit: 30 })
+        const end = items.map((event) => (event.data as { text: string }).text)
+        await confirmed(one, end.at(-1)!)
+        expect(
+          (await messages(one, /crowd/).allTextContents())
+            .slice(-30)
+            .map((text) => /crowd .*\./.exec(text)?.[0]),
+        ).toEqual(end)
+        await say(two, 'after')
+        await confirmed(one, 'after')
+        await say(one, 'and on')
+        await confirmed(two, 'and on')
+      } finally {
+        await Promise.all(clients.map((client) => client.close()))
+        await line.close()
+      }
+    })
+
     test('the gateway is killed with -9 while both write: nothing is missing or doubled on either screen', async () => {
       const { one, two } = await twoInARoom()
       const lines: string[] = []
@@ -119,13 +169,16 @@ export function beingCutOff({ visit, twoInARoom, house }: Visits): void {
 
 /** Leaves a room as the person of a page, by HTTP and past the page. */
 async function leaveByHttp(page: Page, server: string, room: string): Promise<void> {
-  const { token, id } = await page.evaluate(() => {
+  const token = await page.evaluate(() => {
     const session = JSON.parse(localStorage.getItem('klatsch.session') ?? '{}')
-    return { token: String(session.accessToken), id: location.hash.split('/').at(-1) ?? '' }
+    return String(session.accessToken)
   })
-  const answer = await fetch(`${server}/api/rooms/${id}/leave`, {
+  const answer = await fetch(`${server}/api/rooms/${await roomOf(page)}/leave`, {
     method: 'POST',
     headers: { authorization: `Bearer ${token}` },
   })
   expect({ room, status: answer.status }).toEqual({ room, status: 200 })
 }
+
+/** The id of the room that a page shows. */
+const roomOf = (page: Page): Promise<string> => page.evaluate(() => location.hash.split('/').at(-1) ?? '')

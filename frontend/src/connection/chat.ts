@@ -100,6 +100,7 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
     client.on('rejected', ({ command, error }) =>
       dispatch({ type: 'rejected', command, code: error.code, detail: error.message }),
     ),
+    client.on('storageFailed', () => dispatch({ type: 'storage-failed' })),
     client.on('diverged', () => dispatch({ type: 'diverged' })),
   ]
   client.connect()

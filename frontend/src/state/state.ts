@@ -33,6 +33,8 @@ export interface State {
   readonly divider: Readonly<Record<string, number>>
   /** The room whose end is on the screen of someone who is looking. */
   readonly watching: string | undefined
+  /** This browser does not let the page keep what waits: it is gone when the page is. */
+  readonly forgetful: boolean
   readonly checked: number
   readonly diverged: number
 }
@@ -73,6 +75,7 @@ export type Action =
   | { readonly type: 'watch'; readonly subject: string | undefined }
   | { readonly type: 'seen'; readonly seen: Readonly<Record<string, number>> }
   | { readonly type: 'checked'; readonly events: number }
+  | { readonly type: 'storage-failed' }
   | { readonly type: 'diverged' }
 
 const MAX_EARLY = 500
@@ -88,6 +91,7 @@ export const initialState = (me: User, seen: Readonly<Record<string, number>>): 
   seen,
   divider: {},
   watching: undefined,
+  forgetful: false,
   checked: 0,
   diverged: 0,
 })
@@ -191,6 +195,8 @@ export function reduce(state: State, action: Action): State {
       return Object.entries(action.seen).reduce((next, [subject, no]) => markSeen(next, subject, no), state)
     case 'checked':
       return { ...state, checked: state.checked + action.events }
+    case 'storage-failed':
+      return state.forgetful ? state : { ...state, forgetful: true }
     case 'diverged':
       return { ...state, diverged: state.diverged + 1 }
   }

@@ -11,6 +11,7 @@ export function ConnectionBar() {
   const chat = useChat()
   const connection = useChatState((state) => state.connection)
   const waiting = useChatState(waitingCount)
+  const forgetful = useChatState((state) => state.forgetful)
   const away = useLasting(connection.kind !== 'connected', QUIET_MS)
   const seconds = useCountdown(connection)
   if (!away) return <div role="status" />
@@ -22,6 +23,7 @@ export function ConnectionBar() {
         <span aria-hidden="true" className="size-2 flex-none animate-shimmer rounded-full bg-current" />
         <p className="min-w-0 flex-1">
           <b>{first ? 'Connecting…' : 'You are offline.'}</b> {fate(waiting, first)}
+          {forgetful && waiting > 0 && ' Keep this page open until then.'}
         </p>
         {connection.kind === 'waiting' && (
           <>
