@@ -2,7 +2,7 @@
 // With --check it writes nothing, and fails when a file is not what it would write.
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { z } from 'zod'
 import {
   commandTypes,
@@ -40,13 +40,13 @@ async function configPage(): Promise<string> {
   const parts = [
     NOTE,
     '# Settings',
-    'All settings are environment variables. `NAME_FILE` may name a file that holds the value of `NAME`, as secrets are mounted in containers.',
+    'All settings are environment variables.',
     '## npm start',
-    'Reads these itself, decides the ports and addresses inside, and hands everything else on to the services.',
+    'Reads these itself, decides the ports and addresses inside, and hands everything else on to the services. Of a service, `NAME_FILE` may name a file that holds the value of `NAME`, as secrets are mounted in containers.',
     settingsTable(localStack),
   ]
   for (const file of globSync('services/*/src/config.ts', { cwd: root }).sort()) {
-    const { configSchema }: { configSchema: z.ZodObject } = await import(join(root, file))
+    const { configSchema }: { configSchema: z.ZodObject } = await import(pathToFileURL(join(root, file)).href)
     parts.push(`## ${basename(dirname(dirname(file)))}`, settingsTable(configSchema))
   }
   return page(parts)

@@ -4,12 +4,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
 import { freePorts } from '../infra/local/src/ports.ts'
 import { isAlive } from '../infra/local/src/processes.ts'
 import { type RunFile, readRunFile } from '../infra/local/src/run-file.ts'
 
-const main = new URL('../infra/local/src/main.ts', import.meta.url).pathname
+const main = fileURLToPath(new URL('../infra/local/src/main.ts', import.meta.url))
 const READY_MS = 120_000
 
 interface Started {

@@ -33,6 +33,10 @@ export function serverProperties(settings: {
     'broker.session.timeout.ms': '2000',
     'broker.heartbeat.interval.ms': '300',
 
+    // A record is dropped with its whole segment, and only once the next one has begun.
+    'log.segment.bytes': String(64 * 1024 * 1024),
+    'log.roll.ms': String(24 * 3_600_000),
+
     'num.network.threads': '2',
     'num.io.threads': '4',
     'background.threads': '4',

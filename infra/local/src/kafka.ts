@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
+import { delimiter, join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { classArchive } from './class-archive.ts'
 import { cacheFolder, classPath, ensureJars } from './jars.ts'
@@ -34,6 +34,10 @@ export interface RunningKafka extends Supervised {
 
 const HEAP_MB = 384
 const FORMAT_MS = 60_000
+// Relative to the folder it runs in: in a whole path, a comma, a colon or a percent sign would have a meaning.
+const DATA = 'data'
+const CONFIG = 'server.properties'
+const LOG4J = 'log4j2.json'
 
 /** Starts an Apache Kafka of one's own and resolves when it answers; kept running until `stop`. */
 export async function startKafka(options: KafkaOptions & SuperviseOptions): Promise<RunningKafka> {
@@ -63,18 +67,18 @@ interface KafkaSettings {
 
 async function kafkaPart(settings: KafkaSettings): Promise<Part> {
   const { dir, port, libs, java, logFile } = settings
-  const config = join(dir, 'server.properties')
-  const log4jFile = join(dir, 'log4j2.json')
-  const data = join(dir, 'data')
   const classes = classPath(libs).join(delimiter)
   const archive = classArchive(libs, java)
 
   await mkdir(dir, { recursive: true }).catch((error: unknown) =>
     Promise.reject(explainFileError(error, dir)),
   )
-  await writeFile(config, serverProperties({ port, controllerPort: settings.controllerPort, dataDir: data }))
-  await writeFile(log4jFile, log4j(logFile))
-  await formatOnce({ java, classes, data, config, log4jFile })
+  await writeFile(
+    join(dir, CONFIG),
+    serverProperties({ port, controllerPort: settings.controllerPort, dataDir: DATA }),
+  )
+  await writeFile(join(dir, LOG4J), log4j(relative(dir, logFile)))
+  await formatOnce({ dir, java, classes })
 
   return {
     name: 'kafka',
@@ -88,11 +92,11 @@ async function kafkaPart(settings: KafkaSettings): Promise<Part> {
         '-XX:+ExitOnOutOfMemoryError',
         ...archive.options(),
         '-Djava.awt.headless=true',
-        `-Dlog4j2.configurationFile=${log4jFile}`,
+        `-Dlog4j2.configurationFile=${LOG4J}`,
         '-cp',
         classes,
         'kafka.Kafka',
-        config,
+        CONFIG,
       ],
       cwd: dir,
       env: javaEnv(),
@@ -107,36 +111,28 @@ async function kafkaPart(settings: KafkaSettings): Promise<Part> {
 }
 
 /** Gives the data folder its identity, once. A format that was interrupted leaves nothing that looks whole. */
-async function formatOnce(at: {
-  java: Java
-  classes: string
-  data: string
-  config: string
-  log4jFile: string
-}) {
-  const { java, classes, data, config, log4jFile } = at
+async function formatOnce({ dir, java, classes }: { dir: string; java: Java; classes: string }) {
+  const data = join(dir, DATA)
   if (existsSync(data)) {
     if (existsSync(join(data, 'meta.properties'))) return
     throw halfWritten(data)
   }
-  const part = `${data}.part`
-  const partConfig = `${config}.part`
+  const part = `${DATA}.part`
+  const config = `${CONFIG}.part`
+  const quick = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', `-Dlog4j2.configurationFile=${LOG4J}`]
+  const format = ['kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', config]
   try {
-    await rm(part, { recursive: true, force: true })
-    await writeFile(partConfig, serverProperties({ port: 1, controllerPort: 2, dataDir: part }))
-    const quick = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', `-Dlog4j2.configurationFile=${log4jFile}`]
-    await promisify(execFile)(
-      java.file,
-      [...quick, '-cp', classes, 'kafka.tools.StorageTool', 'format', '-t', clusterId(), '-c', partConfig],
-      { env: javaEnv(), timeout: FORMAT_MS },
-    )
-    await rename(part, data)
+    await rm(join(dir, part), { recursive: true, force: true })
+    await writeFile(join(dir, config), serverProperties({ port: 1, controllerPort: 2, dataDir: part }))
+    const options = { cwd: dir, env: javaEnv(), timeout: FORMAT_MS }
+    await promisify(execFile)(java.file, [...quick, '-cp', classes, ...format], options)
+    await rename(join(dir, part), data)
   } catch (error) {
-    await rm(part, { recursive: true, force: true })
+    await rm(join(dir, part), { recursive: true, force: true })
     if (saysDiskFull(messageOf(error))) throw diskFull(data, error)
     throw new Problem(`Kafka's data folder could not be made: ${messageOf(error)}`, { cause: error })
   } finally {
-    await rm(partConfig, { force: true })
+    await rm(join(dir, config), { force: true })
   }
 }
 

@@ -1,6 +1,6 @@
 // npm start: everything Klatsch needs, on this machine, until Ctrl-C.
 import { openDataDir } from './data-dir.ts'
-import { probePort } from './ports.ts'
+import { requirePort } from './ports.ts'
 import { messageOf, Problem } from './problem.ts'
 import { HELP, readSettings, type Settings } from './settings.ts'
 import { startStack } from './stack.ts'
@@ -15,13 +15,7 @@ async function run(settings: Settings): Promise<void> {
   const { port, host } = settings
   const dataDir = await openDataDir(settings.dataDir, settings)
   try {
-    const state = await probePort(port, host)
-    if (state === 'busy')
-      throw new Problem(
-        `Port ${port} is taken by another program. Take another one: PORT=${port + 1} npm start`,
-      )
-    if (state === 'forbidden')
-      throw new Problem(`Port ${port} may not be used by you. Take one above 1023: PORT=8080 npm start`)
+    await requirePort(port, host)
     const stack = await startStack({
       port,
       dataDir: dataDir.path,

@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
-import { errorCode } from './problem.ts'
+import { errorCode, Problem } from './problem.ts'
 
 /**
  * Below the range from which the systems we run on take the ports of outgoing connections: else a client that
@@ -9,14 +9,36 @@ import { errorCode } from './problem.ts'
 const LOWEST = 20_000
 const HIGHEST = 32_000
 
-/** Whether nobody listens there: `free`, `busy`, or `forbidden` (ports below 1024). */
-export function probePort(port: number, host = '127.0.0.1'): Promise<'free' | 'busy' | 'forbidden'> {
+/** Resolves when the port can be listened on. @throws Problem that says why it cannot. */
+export async function requirePort(port: number, host: string): Promise<void> {
+  switch (await probePort(port, host)) {
+    case 'free':
+      return
+    case 'busy':
+      throw new Problem(
+        `Port ${port} is taken by another program. Take another one: PORT=${port + 1} npm start`,
+      )
+    case 'forbidden':
+      throw new Problem(`Port ${port} may not be used by you. Take one above 1023: PORT=8080 npm start`)
+    case 'elsewhere':
+      throw new Problem(
+        `HOST is "${host}", which is no address of this machine. Take HOST=127.0.0.1, or HOST=0.0.0.0.`,
+      )
+  }
+}
+
+/** What listening on that port would meet: another listener, a refusal (ports below 1024), an address not ours. */
+export function probePort(
+  port: number,
+  host = '127.0.0.1',
+): Promise<'free' | 'busy' | 'forbidden' | 'elsewhere'> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', (error) => {
       const code = errorCode(error)
       if (code === 'EADDRINUSE') resolve('busy')
       else if (code === 'EACCES') resolve('forbidden')
+      else if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' || code === 'EAI_AGAIN') resolve('elsewhere')
       else reject(error)
     })
     server.listen({ port, host, exclusive: true }, () => server.close(() => resolve('free')))

@@ -62,8 +62,8 @@ const ANSWER_MS = 3_000
 const LAST_OUTPUT_MS = 200
 const FIRST_READY_MS = 90_000
 const BACKOFF_MS = { first: 100, most: 5_000 }
-/** A process that ran this long had a good start: the backoff begins anew. */
-const GOOD_RUN_MS = 10_000
+/** A process that answered for so long had a good start: the backoff begins anew. */
+const GOOD_RUN_MS = 1_000
 /** Ends in a row before the first answer after which starting is given up. */
 const FIRST_TRIES = 3
 const KEPT_LINES = 20
@@ -122,8 +122,9 @@ export function supervise(
     let failures = 0
     let downSince: number | undefined
     while (!stopping.aborted) {
-      const startedAt = Date.now()
+      let readyAt: number | undefined
       const { how, output } = await runOnce(stopping, () => {
+        readyAt = Date.now()
         if (downSince !== undefined)
           say(`${part.name} is back after ${((Date.now() - downSince) / 1_000).toFixed(1)} s`)
         downSince = undefined
@@ -132,7 +133,7 @@ export function supervise(
       }).catch((error: unknown) => ({ how: 'it could not be started', output: messageOf(error) }))
       if (stopping.aborted) return
       downSince ??= Date.now()
-      failures = Date.now() - startedAt > GOOD_RUN_MS ? 1 : failures + 1
+      failures = readyAt !== undefined && Date.now() - readyAt > GOOD_RUN_MS ? 1 : failures + 1
       if (!everReady && (failures >= FIRST_TRIES || saysDiskFull(output))) {
         onGivenUp(whyItFailed(part.name, how, output))
         return
