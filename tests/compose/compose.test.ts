@@ -96,13 +96,13 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
       await stack.crash(service)
       await talking
       await expect
-        .poll(() => stack.container(service), { timeout: 60_000, interval: 500 })
+        .poll(() => stack.container(service), { timeout: 90_000, interval: 500 })
         .toSatisfy((now) => now.startedAt !== before.startedAt && now.health === 'healthy')
       await stack.healthy(60_000)
-      const { sent, acked, wrong } = await company!.settle(60_000)
+      const { sent, acked, wrong } = await company!.settle(90_000)
       expect({ acked, wrong }).toEqual({ acked: sent, wrong: [] })
     },
-    180_000,
+    300_000,
   )
 
   test('the same command again changes nothing', async () => {

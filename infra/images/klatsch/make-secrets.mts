@@ -30,5 +30,10 @@ const random = () => randomBytes(32).toString('base64url')
 process.umask(0)
 secret('/secrets/postgres/superuser-password', random)
 const password = secret('/secrets/postgres/klatsch-password', random)
+// Klatsch owns its database, and is no superuser.
+secret(
+  '/secrets/postgres/create-role.sql',
+  () => `CREATE ROLE klatsch LOGIN PASSWORD '${password}';\nCREATE DATABASE klatsch OWNER klatsch;`,
+)
 secret('/secrets/chat/database-url', () => `postgres://klatsch:${password}@postgres:5432/klatsch`)
 secret('/secrets/internal/token', random)
