@@ -15,6 +15,7 @@ import { Connection } from './connection.ts'
 import { errorOf, type Incoming } from './incoming.ts'
 import { listeners } from './listeners.ts'
 import { frameOf, Outbox } from './outbox.ts'
+import { Presence } from './presence.ts'
 import { memoryStorage, storageWriter } from './storage.ts'
 import { Streams } from './streams.ts'
 import { timerSet } from './timers.ts'
@@ -55,11 +56,13 @@ export function createClient(options: ClientOptions): Client {
       emit('welcome', frame)
       streams.welcome(frame.streams)
       outbox.opened(frame.limits.commandsPerSecond)
+      presence.welcome(frame.user.id)
     },
     received,
     lost() {
       outbox.closed()
       streams.closed()
+      presence.closed()
     },
     changed: (state) => emit('state', state),
   })
@@ -75,7 +78,10 @@ export function createClient(options: ClientOptions): Client {
     random,
     send: (frame) => connection.send(frame),
     tell(name, value) {
-      if (name === 'event') acceptedByEvent(value as StreamEvent)
+      if (name === 'event') {
+        acceptedByEvent(value as StreamEvent)
+        presence.event(value as StreamEvent)
+      }
       emit(name, value)
     },
     moved(subject) {
@@ -83,6 +89,8 @@ export function createClient(options: ClientOptions): Client {
       moved.add(subject)
     },
   })
+
+  const presence = new Presence({ scheduler, send: (frame) => connection.send(frame), tell: emit })
 
   const loaded = storage.load().then(
     (kept) => {
@@ -96,6 +104,9 @@ export function createClient(options: ClientOptions): Client {
     switch (incoming.kind) {
       case 'event':
         streams.event(incoming.event)
+        return
+      case 'passing':
+        presence.passing(incoming.event)
         return
       case 'frame':
         frame(incoming.frame)
@@ -171,6 +182,7 @@ export function createClient(options: ClientOptions): Client {
     get state() {
       return connection.state
     },
+    presence,
     get outbox() {
       return outbox.pending
     },

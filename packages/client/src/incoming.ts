@@ -1,6 +1,8 @@
 import {
   isErrorCode,
   KlatschError,
+  type PassingEvent,
+  passingEventSchema,
   type ServerFrame,
   type StreamEvent,
   streamEventSchema,
@@ -37,8 +39,9 @@ const shapes: Readonly<Record<ServerFrame['type'], z.ZodType>> = {
 
 export type Incoming =
   | { readonly kind: 'event'; readonly event: StreamEvent }
+  | { readonly kind: 'passing'; readonly event: PassingEvent }
   | { readonly kind: 'frame'; readonly frame: ServerFrame }
-  /** A frame or event of a later version, one that passes (without `seq`), or no frame at all: to be ignored. */
+  /** A frame or event of a later version, or no frame at all: to be ignored. */
   | { readonly kind: 'other' }
 
 const other: Incoming = { kind: 'other' }
@@ -54,7 +57,9 @@ export function readIncoming(data: unknown): Incoming {
   }
   if (typeof value !== 'object' || value === null) return other
   if ('specversion' in value) {
-    return streamEventSchema.safeParse(value).success ? { kind: 'event', event: value as StreamEvent } : other
+    if (streamEventSchema.safeParse(value).success) return { kind: 'event', event: value as StreamEvent }
+    const passing = 'seq' in value ? undefined : passingEventSchema.safeParse(value)
+    return passing?.success ? { kind: 'passing', event: passing.data } : other
   }
   if (!('type' in value) || typeof value.type !== 'string' || !Object.hasOwn(shapes, value.type)) return other
   const known = shapes[value.type as ServerFrame['type']].safeParse(value).success

@@ -3,6 +3,7 @@ import type {
   Cursor,
   ErrorCode,
   KlatschError,
+  PresenceData,
   PublicCommandType,
   StreamEvent,
   StreamPosition,
@@ -63,6 +64,10 @@ export interface ClientEvents {
   rejected: { readonly command: PendingCommand; readonly error: KlatschError }
   /** What came did not continue the history one had; it was healed by fetching again. */
   diverged: { readonly subject: string; readonly at: number }
+  /** Somebody who is watched is in another state, or is known for the first time. */
+  presence: PresenceData & { readonly user: string }
+  /** Who is typing in a watched room now, oneself left out. Taken back here when nobody says so any more. */
+  typing: { readonly room: string; readonly users: readonly string[] }
   /** The storage failed: what is written from now on lasts only as long as this page or process. */
   storageFailed: { readonly error: unknown }
 }
@@ -123,8 +128,31 @@ export interface ClientCounts {
   readonly connections: number
 }
 
+/** What a person says of themselves; what is left out stays as it was. */
+export interface OwnPresence {
+  /** This device has not been touched for a while. */
+  readonly idle?: boolean
+  /** Not to be disturbed: a choice, of which the latest on any device counts. */
+  readonly dnd?: boolean
+  readonly hideLastSeen?: boolean
+}
+
+/** Who is here and who is typing, for what is on the screen. Users by id, rooms by subject. */
+export interface ClientPresence {
+  /** The latest known state of the people watched; who is missing is not known yet. */
+  readonly people: ReadonlyMap<string, PresenceData>
+  typingIn(room: string): readonly string[]
+  /** What is on the screen, in place of what was named before: 500 people and 20 rooms at most. Kept over reconnects. */
+  watch(screen: { readonly users?: Iterable<string>; readonly rooms?: Iterable<string> }): void
+  /** Kept over reconnects, and no longer than this client. */
+  say(own: OwnPresence): void
+  /** To be called for each key pressed, and with `false` when the text was sent or given up. */
+  type(room: string, on?: boolean): void
+}
+
 export interface Client {
   readonly state: ConnectionState
+  readonly presence: ClientPresence
   readonly outbox: readonly PendingCommand[]
   readonly counts: ClientCounts
   /** Cursor and liveness by stream. */

@@ -13,6 +13,8 @@ const WATCHED = [
   'accepted',
   'rejected',
   'diverged',
+  'presence',
+  'typing',
   'storageFailed',
 ] as const
 type Watched = (typeof WATCHED)[number]
