@@ -12,7 +12,10 @@ export const configSchema = z.object({
     .default('.klatsch')
     .describe('Folder of all data and logs, from the top of the checkout.'),
   KAFKA_BROKERS: z.string().optional().describe('Use this Kafka, and start none.'),
-  DATABASE_URL: z.string().optional().describe('Use this Postgres, and start none.'),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, error: 'must be postgres://user:password@host:port/database' })
+    .optional()
+    .describe('Use this Postgres, and start none.'),
   ADMIN_USERNAME: z.string().default('ada').describe('Name of the first demo account, an administrator.'),
   XDG_CACHE_HOME: z
     .string()

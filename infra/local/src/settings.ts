@@ -37,9 +37,11 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): S
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const parsed = configSchema.safeParse(given)
   if (!parsed.success) {
-    const names = parsed.error.issues.map(
-      ({ path: [name], message }) => `${String(name)}=${env[String(name)]} (${message})`,
-    )
+    const names = parsed.error.issues.map(({ path: [name], message }) => {
+      // An address has a password in it.
+      const value = name === 'DATABASE_URL' ? '' : `=${env[String(name)]}`
+      return `${String(name)}${value} (${message})`
+    })
     throw new Problem(`A setting is wrong: ${names.join(', ')}. "npm start -- --help" lists what there is.`)
   }
   const { PORT: port, HOST: host, KLATSCH_DATA_DIR: dataDir } = parsed.data

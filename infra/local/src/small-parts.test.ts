@@ -41,6 +41,11 @@ describe('settings', () => {
     expect(() => readSettings([], { PORT })).toThrow(Problem)
     expect(() => readSettings([], { PORT })).toThrow(`PORT=${PORT}`)
   })
+  test('a DATABASE_URL that is none is refused without showing what may be a password', () => {
+    const read = () => readSettings([], { DATABASE_URL: 'klatsch:secret@host/db' })
+    expect(read).toThrow(/DATABASE_URL \(must be postgres:/)
+    expect(read).not.toThrow(/secret/)
+  })
   test.each([['--rest'], ['reset'], ['-x']])(
     'an unknown argument %s is refused with a sentence',
     (argument) => {
