@@ -12,7 +12,8 @@ export async function openBrowser(): Promise<Browser> {
 }
 
 /** What a browser complained about; what the tests bring about on purpose is left out. */
-const EXPECTED = /status of 4(01|09|22)|WebSocket connection to|ERR_(CONNECTION_\w+|EMPTY_RESPONSE)/
+const EXPECTED =
+  /status of (4(01|04|09|22)|50[34])|WebSocket connection to|Failed to load resource: net::ERR_/
 
 /** A page of a browser that knows nothing yet; adds to `complaints` what it complains about. */
 export async function openPage(

@@ -2,6 +2,8 @@ import { connect, createServer, type Socket } from 'node:net'
 
 export interface Cuttable {
   readonly url: string
+  /** Connections that were begun so far. */
+  readonly tries: number
   /** Ends every connection, and every new one at once. */
   cut(): void
   mend(): void
@@ -12,7 +14,9 @@ export interface Cuttable {
 export async function cuttable(port: number): Promise<Cuttable> {
   const sockets = new Set<Socket>()
   let whole = true
+  let tries = 0
   const server = createServer((near) => {
+    tries += 1
     if (!whole) {
       near.destroy()
       return
@@ -38,6 +42,9 @@ export async function cuttable(port: number): Promise<Cuttable> {
     for (const socket of sockets) socket.destroy()
   }
   return {
+    get tries() {
+      return tries
+    },
     url: `http://127.0.0.1:${address.port}`,
     cut() {
       whole = false
