@@ -59,7 +59,8 @@ function homeEnv() {
     accessSync(home, modes.W_OK | modes.X_OK)
     return {}
   } catch {
-    return { HOME: join(root, 'node_modules', '.home'), npm_config_userconfig: join(home, '.npmrc') }
+    const HOME = join(root, 'node_modules', '.home')
+    return { HOME, npm_config_cache: join(HOME, '.npm'), npm_config_userconfig: join(home, '.npmrc') }
   }
 }
 
