@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto'
+import { limits } from '@klatsch/contracts'
+import { v7 } from 'uuid'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { call, idOf, registered, roomOf, type TestPerson } from './people.ts'
+import { acked, enter as enterWire, sendFrame, type Wire } from './wire.ts'
+
+const open: Wire[] = []
+afterEach(() => {
+  for (const wire of open.splice(0)) wire.close()
+})
+async function enter(...args: Parameters<typeof enterWire>): ReturnType<typeof enterWire> {
+  const wire = await enterWire(...args)
+  open.push(wire)
+  return wire
+}
+
+let ada: TestPerson
+let bob: TestPerson
+beforeAll(async () => {
+  ;[ada, bob] = await Promise.all([registered(), registered()])
+})
+
+describe('following', () => {
+  async function withEvents(count: number) {
+    const own = await roomOf(ada, [bob])
+    const wire = await enter(ada.token, { follow: [own] })
+    for (let i = 0; i < count; i += 1) await acked(wire, sendFrame(v7(), own, `${i}`))
+    await expect.poll(() => wire.events(own).length).toBe(count)
+    return { own, events: wire.events(own) }
+  }
+
+  test('a resume gets what was missed, in order, each once, and then live', async () => {
+    const { own, events } = await withEvents(5)
+    const at = events[1]!
+    const wire = await enter(bob.token, { cursors: { [own]: { seq: at.seq, chain: at.chain } } })
+    await wire.first((f) => f.type === 'live' && f.subject === own)
+    expect(wire.events(own)).toEqual(events.slice(2))
+    const live = wire.received.findIndex((f) => f.type === 'live' && f.subject === own)
+    expect(wire.received.slice(0, live).filter((f) => f.subject === own)).toHaveLength(3)
+  })
+
+  test('from the very beginning', async () => {
+    const { own, events } = await withEvents(1)
+    const wire = await enter(bob.token, { follow: [own], cursors: { [own]: { seq: 0 } } })
+    await wire.first((f) => f.type === 'live' && f.subject === own)
+    const seqs = wire.events(own).map(({ seq }) => seq)
+    expect(seqs).toEqual(Array.from({ length: events.at(-1)!.seq }, (_, i) => i + 1))
+  })
+
+  test('a cursor of another history, or of the future: reset, and where to take the page from', async () => {
+    const { own, events } = await withEvents(2)
+    const head = events.at(-1)!.seq
+    for (const cursor of [
+      { seq: head - 1, chain: 'x'.repeat(43) },
+      { seq: head, chain: 'x'.repeat(43) },
+      { seq: head + 5, chain: 'x'.repeat(43) },
+    ]) {
+      const wire = await enter(bob.token, { follow: [own], cursors: { [own]: cursor } })
+      expect(await wire.type('reset')).toEqual({ type: 'reset', subject: own, reason: 'fork', from: 1, head })
+      expect(wire.events(own)).toEqual([])
+    }
+    const wire = await enter(bob.token, { follow: [own], cursors: { [own]: { seq: head + 5 } } })
+    await wire.type('reset')
+    const seq = await acked(wire, sendFrame(v7(), own, 'goes on'))
+    await expect.poll(() => wire.events(own).map((e) => e.seq)).toEqual([seq])
+  })
+
+  test('a gap above the limit: reset, live goes on from the head', async () => {
+    const own = await roomOf(ada, [bob])
+    const count = limits.resumeEvents + 10
+    for (let sent = 0; sent < count; sent += 250) {
+      const wire = await enter(ada.token, { follow: [] })
+      const ids = Array.from({ length: Math.min(250, count - sent) }, () => v7())
+      for (const [index, id] of ids.entries()) wire.send(sendFrame(id, own, `${sent + index}`))
+      for (const id of ids) expect(await wire.answer(id)).toMatchObject({ type: 'ack' })
+    }
+    const wire = await enter(bob.token, { follow: [own], cursors: { [own]: { seq: 0 } } })
+    const reset = await wire.type('reset')
+    const { head } = (await call('GET', `/api/rooms/${idOf(own)}`, { token: bob.token })).body.room
+    expect(reset).toMatchObject({ subject: own, reason: 'gap', head })
+    expect(reset.from).toBeGreaterThan(1)
+    expect(reset.from).toBeLessThanOrEqual(head)
+    const seq = await acked(wire, sendFrame(v7(), own, 'after'))
+    await expect.poll(() => wire.events(own).map((e) => e.seq)).toEqual([seq])
+  })
+
+  test('ping with cursors: a right one is fine, a wrong one is healed by a reset', async () => {
+    const { own, events } = await withEvents(2)
+    const wire = await enter(bob.token, { follow: [own] })
+    await wire.first((f) => f.type === 'live' && f.subject === own)
+    const { seq, chain } = events.at(-1)!
+    wire.send({ type: 'ping', cursors: { [own]: { seq, chain } } })
+    await wire.type('pong')
+    expect(wire.received.some((f) => f.type === 'reset')).toBe(false)
+    wire.send({ type: 'ping', cursors: { [own]: { seq, chain: 'x'.repeat(43) } } })
+    expect(await wire.type('reset')).toMatchObject({ subject: own, reason: 'fork', head: seq })
+  })
+
+  test('unfollow, and follow again with a cursor', async () => {
+    const { own, events } = await withEvents(1)
+    const wire = await enter(bob.token, { follow: [own] })
+    wire.send({ type: 'unfollow', subject: own })
+    expect(await wire.type('unfollowed')).toEqual({ type: 'unfollowed', subject: own, code: 'asked' })
+    await acked(wire, sendFrame(v7(), own, 'unseen'))
+    await wire.roundTrip()
+    expect(wire.events(own)).toEqual([])
+    const { seq, chain } = events.at(-1)!
+    wire.send({ type: 'follow', subject: own, cursor: { seq, chain } })
+    await wire.first((f) => f.type === 'chat.message.sent.v1' && f.subject === own)
+    expect(wire.events(own).map((e) => e.seq)).toEqual([seq + 1])
+  })
+
+  test('following what one may not read: unfollowed, room.not_found', async () => {
+    const secret = await roomOf(bob, [], { visibility: 'private' })
+    const wire = await enter(ada.token)
+    for (const subject of [secret, 'room:nowhere', bob.actor]) {
+      wire.send({ type: 'follow', subject })
+      expect(await wire.first((f) => f.subject === subject)).toEqual({
+        type: 'unfollowed',
+        subject,
+        code: 'room.not_found',
+      })
+    }
+  })
+
+  test('all: a room joined later is followed from the joining on; left, it is cut at exactly that seq', async () => {
+    const own = await roomOf(ada)
+    const [a, b] = [await enter(ada.token), await enter(bob.token)]
+    await acked(a, sendFrame(v7(), own, 'before'))
+    const joined = await acked(b, {
+      type: 'command',
+      id: v7(),
+      command: 'chat.room.join.v1',
+      subject: own,
+      data: {},
+    } as { id: string })
+    const said = await acked(a, sendFrame(v7(), own, 'welcome'))
+    await b.first((f) => 'specversion' in f && f.subject === own && f.seq === said)
+    const left = await acked(b, {
+      type: 'command',
+      id: v7(),
+      command: 'chat.room.leave.v1',
+      subject: own,
+      data: {},
+    } as { id: string })
+    expect(await b.first((f) => f.type === 'unfollowed' && f.subject === own)).toEqual({
+      type: 'unfollowed',
+      subject: own,
+      code: 'left',
+      seq: left,
+    })
+    const after = await acked(a, sendFrame(v7(), own, 'without Bob'))
+    await a.first((f) => 'specversion' in f && f.subject === own && f.seq === after)
+    await b.roundTrip()
+    expect(b.events(own).map((e) => e.seq)).toEqual([joined, said, left])
+  })
+})
+
+describe('tokens', () => {
+  test('a newer token in band', async () => {
+    const wire = await enter(ada.token)
+    const fresh = await call('POST', '/api/auth/refresh', {
+      body: { refreshToken: (await registered()).refreshToken },
+    })
+    expect(fresh.status).toBe(200)
+    wire.send({ type: 'auth', token: ada.token })
+    expect(await wire.type('authed')).toMatchObject({ expiresIn: expect.any(Number) })
+    await wire.roundTrip()
+  })
+
+  test("another person's token in band: closed with 4401", async () => {
+    const wire = await enter(ada.token)
+    wire.send({ type: 'auth', token: bob.token })
+    expect(await wire.closed).toMatchObject({ code: 4401 })
+  })
+
+  test('junk in band: closed with 4401', async () => {
+    const wire = await enter(ada.token)
+    wire.send({ type: 'auth', token: randomUUID() })
+    expect(await wire.closed).toMatchObject({ code: 4401 })
+  })
+})
