@@ -279,7 +279,7 @@ export class Connection implements Follower {
         this.send({ type: 'pong' })
         return
       case 'auth':
-        this.#renew(frame.token).catch((error: unknown) => this.#failed(error))
+        this.#renew(frame.token).catch((error: unknown) => this.#renewFailed(error))
         return
       case 'unfollow': {
         const subscription = this.#subscriptions.get(frame.subject)
