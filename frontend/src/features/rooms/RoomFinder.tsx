@@ -62,9 +62,11 @@ export function RoomFinder({ show, close }: { show: (overlay: Overlay) => void; 
         }
       })
     const name = query.trim().slice(0, limits.roomNameChars)
-    const make: readonly Choice[] = me.guest || name === '' ? [] : [{ kind: 'create', name }]
+    // Only when it is known what there is: who types fast and presses Enter wants the room of that name.
+    const known = rooms !== undefined || failed
+    const make: readonly Choice[] = me.guest || name === '' || !known ? [] : [{ kind: 'create', name }]
     return [...own, ...others, ...make]
-  }, [query, mine, rooms, me.guest])
+  }, [query, mine, rooms, failed, me.guest])
   const at = Math.min(active, choices.length - 1)
 
   async function choose(choice: Choice): Promise<void> {
