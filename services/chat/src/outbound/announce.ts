@@ -25,25 +25,27 @@ function eventRecord({ event, origin }: Emitted): OutgoingRecord {
     topic: topics.events.name,
     key: event.stream,
     value: event.bytes,
-    headers: {
-      [headers.contentType]: CLOUDEVENTS_JSON,
-      [headers.type]: event.type,
-      [headers.seq]: String(event.seq),
-      [headers.prevchain]: event.prevchain,
-      [headers.chain]: event.chain,
-      [headers.causationId]: event.causationid,
-      [headers.actor]: event.actor,
-      ...originHeaders(origin),
-    },
+    headers: withOrigin(
+      {
+        [headers.contentType]: CLOUDEVENTS_JSON,
+        [headers.type]: event.type,
+        [headers.seq]: String(event.seq),
+        [headers.prevchain]: event.prevchain,
+        [headers.chain]: event.chain,
+        [headers.causationId]: event.causationid,
+        [headers.actor]: event.actor,
+      },
+      origin,
+    ),
   }
 }
 
-function originHeaders({ replyTo, requestId, traceparent }: Origin = {}): Record<string, string> {
-  return {
-    ...(replyTo === undefined ? {} : { [headers.replyTo]: replyTo }),
-    ...(requestId === undefined ? {} : { [headers.requestId]: requestId }),
-    ...(traceparent === undefined ? {} : { [headers.traceparent]: traceparent }),
-  }
+/** Adds who asked, and of which trace it is. */
+function withOrigin(given: Record<string, string>, origin: Origin | undefined): Record<string, string> {
+  if (origin?.replyTo !== undefined) given[headers.replyTo] = origin.replyTo
+  if (origin?.requestId !== undefined) given[headers.requestId] = origin.requestId
+  if (origin?.traceparent !== undefined) given[headers.traceparent] = origin.traceparent
+  return given
 }
 
 /** A command of chat's own making, on its way to the stream it is about. */
@@ -52,12 +54,14 @@ export function commandRecord(command: CommandEnvelope, traceparent?: string): O
     topic: topics.commands.name,
     key: command.subject,
     value: JSON.stringify(command),
-    headers: {
-      [headers.contentType]: CLOUDEVENTS_JSON,
-      [headers.type]: command.type,
-      [headers.actor]: command.actor,
-      ...originHeaders({ traceparent }),
-    },
+    headers: withOrigin(
+      {
+        [headers.contentType]: CLOUDEVENTS_JSON,
+        [headers.type]: command.type,
+        [headers.actor]: command.actor,
+      },
+      { traceparent },
+    ),
   }
 }
 
@@ -66,11 +70,13 @@ function replyRecord({ reply, origin }: Answer): OutgoingRecord {
     topic: topics.replies.name,
     key: origin.replyTo ?? '',
     value: JSON.stringify(reply),
-    headers: {
-      [headers.contentType]: 'application/json',
-      [headers.causationId]: reply.id,
-      [headers.actor]: reply.actor,
-      ...originHeaders(origin),
-    },
+    headers: withOrigin(
+      {
+        [headers.contentType]: 'application/json',
+        [headers.causationId]: reply.id,
+        [headers.actor]: reply.actor,
+      },
+      origin,
+    ),
   }
 }
