@@ -325,6 +325,12 @@ export class Connection implements Follower {
     })
   }
 
+  /** A token that cannot be checked at the moment ends nothing: the old one is still good. */
+  #renewFailed(error: unknown): void {
+    if (error instanceof KlatschError && error.retryable) this.#sendError(error.code, { retryAfterMs: 1_000 })
+    else this.#failed(error)
+  }
+
   async #follow(
     subject: string,
     cursor: { seq: number; chain?: string | undefined } | undefined,
