@@ -191,6 +191,10 @@ test('whatever freezes, dies or gets lost: nothing acknowledged is lost or out o
   expect(repeated).toBeGreaterThan(1_000)
 }, 120_000)
 
+test('worlds in which the group was once set back by what a member had done before it lost a partition', async () => {
+  for (const seed of [1568, 2619, 6048]) await simulate(seed)
+})
+
 test('the same seed is the same world', async () => {
   expect(await simulate(4)).toEqual(await simulate(4))
   expect(await simulate(11)).toEqual(await simulate(11))

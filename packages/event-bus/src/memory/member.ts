@@ -121,13 +121,14 @@ export function memoryMember(options: MemberOptions, events: GroupEvents): Group
       one.paused = false
       fetch(one)
     },
-    commit: (positions) =>
-      network.call(scheduler, () => {
-        if (options.muted() || !group.accepts(name, generation))
-          throw new Error('not a member of this generation')
+    commit(positions) {
+      const under = generation
+      return network.call(scheduler, () => {
+        if (options.muted() || !group.accepts(name, under)) throw new Error('not a member of this generation')
         const committed = log.committed(options.groupName)
         for (const at of positions) committed.set(keyOf(at.topic, at.partition), at)
-      }),
+      })
+    },
     restart: (reason) => events.fault(new Error(reason)),
     async close() {
       stop.abort()

@@ -9,8 +9,8 @@ const COMMIT_MS = 5_000
 /** Commits the latest positions, one request in flight, many marks in one. */
 export interface Commits {
   mark(position: Position): void
-  /** No longer ours to commit. */
-  forget(topic: string, partition: number): void
+  /** What is marked is not ours to commit any more. */
+  forget(): void
   /** Commits what is marked now; resolves also when that failed or took longer than `ms`. */
   flush(ms: number): Promise<void>
   close(): void
@@ -57,8 +57,8 @@ export function commits(
       marked.set(`${position.topic}/${position.partition}`, position)
       schedule()
     },
-    forget(topic, partition) {
-      marked.delete(`${topic}/${partition}`)
+    forget() {
+      marked.clear()
     },
     async flush(ms) {
       const all = (async () => {

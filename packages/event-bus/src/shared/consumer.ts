@@ -119,12 +119,14 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
   function joined(assignment: Readonly<Record<string, readonly number[]>>): void {
     const mine = ++generation
     heartbeatAt = scheduler.now()
+    committer.forget()
     const wanted = Object.entries(assignment).flatMap(([topic, list]) =>
       list.map((partition) => ({ topic, partition, key: keyOf(topic, partition) })),
     )
     const kept = new Set(wanted.map(({ key }) => key))
     for (const [key, partition] of owned) {
       partition.paused = true
+      partition.placed = false
       if (!kept.has(key)) lose(key, partition)
     }
     const settle = async () => {
@@ -180,14 +182,18 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
       return false
     }
     const held = owned.get(key)
-    if (held && (from?.committed === undefined || from.committed <= held.done)) {
-      // What was marked under the last generation may not have arrived.
-      if (committing && from?.committed !== held.done) committer.mark({ topic, partition, offset: held.done })
-      return true
+    const keep = held && (from?.committed === undefined || from.committed <= held.done)
+    if (held && !keep) lose(key, held)
+    if (!keep) {
+      const start = later(from?.committed ?? from?.begin, positions.get(key)) ?? 0n
+      take(topic, partition, start, from?.end ?? start)
     }
-    if (held) lose(key, held)
-    const start = later(from?.committed ?? from?.begin, positions.get(key)) ?? 0n
-    take(topic, partition, start, from?.end ?? start)
+    const mine = owned.get(key)!
+    mine.placed = true
+    // What was done under an earlier generation may not have been committed.
+    if (committing && mine.done > (from?.committed ?? from?.begin ?? 0n)) {
+      committer.mark({ topic, partition, offset: mine.done })
+    }
     return true
   }
 
@@ -215,7 +221,7 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
           const mine = current()
           if (!mine || next <= mine.done) return
           mine.done = next
-          if (committing) committer.mark({ topic, partition, offset: next })
+          if (committing && mine.placed) committer.mark({ topic, partition, offset: next })
         },
         fault: (error) => {
           if (current()) keeper.fault(key, error)
@@ -237,6 +243,7 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
       done: start,
       end,
       paused: true,
+      placed: false,
       movedAt: scheduler.now(),
     })
   }
@@ -244,7 +251,6 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
   function lose(key: string, partition: Owned): void {
     owned.delete(key)
     positions.set(key, partition.done)
-    committer.forget(partition.topic, partition.partition)
     keeper.fault(key, undefined)
     keeper.fault(handlerOf(key), undefined)
     const ended = partition.worker.stop().then(() => {

@@ -15,6 +15,11 @@ export interface Owned {
   /** End of the partition as last heard of. */
   end: bigint
   paused: boolean
+  /**
+   * Since the last join it is known what the group has committed. Before that, others may have come further, and a
+   * commit of ours would set them back.
+   */
+  placed: boolean
   /** When `fetch` last moved or fetching was resumed, in scheduler time. */
   movedAt: number
 }
