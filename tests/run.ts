@@ -1,7 +1,7 @@
 // npm test: starts a Kafka and a Postgres for the tests, runs them all (or those named: npm test -- <vitest's arguments>),
 // and ends with one line: N passed, N failed.
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -49,6 +49,8 @@ async function main(): Promise<number> {
   if (interrupted.signal.aborted) return 130
   say(`kafka and postgres of the tests are ready after ${((Date.now() - startedAt) / 1_000).toFixed(1)} s`)
 
+  const temporary = join(dir, 'tmp')
+  mkdirSync(temporary)
   const report = join(dir, 'report.json')
   const exitCode = await runVitest(
     ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...filters],
