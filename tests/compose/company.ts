@@ -1,6 +1,5 @@
 // People of both kinds in rooms, and what they have seen held against what they were promised.
 import {
-  type Account,
   check,
   createPerson,
   createRawPerson,
@@ -23,7 +22,6 @@ export interface Finding {
 }
 
 export interface Company {
-  readonly accounts: readonly Account[]
   /** Has them write so many messages, anyone anywhere, spread over the time. */
   talk(messages: number, durationMs: number): Promise<void>
   /**
@@ -69,7 +67,6 @@ export async function gather(
   }
 
   return {
-    accounts,
     talk: (messages, durationMs) => runLoad({ persons, rooms, messages, durationMs, random }),
     async settle(timeoutMs) {
       const deadline = systemScheduler.now() + timeoutMs

@@ -128,7 +128,15 @@ export async function removeAbandoned(): Promise<void> {
 /** A stack that is not up yet, named after this process. The port is free at the time of asking. */
 export async function composeStack(project = `${PROJECT}${process.pid}`): Promise<Stack> {
   const port = await freePort()
-  const env = { PORT: String(port), LISTEN: '127.0.0.1', COMPOSE_PROJECT_NAME: project }
+  const env = {
+    PORT: String(port),
+    LISTEN: '127.0.0.1',
+    ADMIN_USERNAME: '',
+    LOG_LEVEL: '',
+    // Tests say more than people do.
+    COMMANDS_PER_SECOND: '500',
+    COMMAND_BURST: '5000',
+  }
   const compose = (args: readonly string[], timeoutMs: number) =>
     execute(['compose', '-p', project, '-f', FILE, ...args], timeoutMs, env)
   const ofProject = ['--filter', `label=com.docker.compose.project=${project}`]

@@ -21,8 +21,18 @@ declare module 'vitest' {
   }
 }
 
-/** A real Kafka, a real Postgres and all services, in a folder of their own. */
+const wsOf = (baseUrl: string): string => `${baseUrl.replace(/^http/, 'ws')}/ws`
+
+/**
+ * A real Kafka, a real Postgres and all services, in a folder of their own; or, with STACK_URL (`http://host:port`), a
+ * stack that is up already, and can be reached in no other way.
+ */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const baseUrl = process.env.STACK_URL
+  if (baseUrl) {
+    project.provide('stack', { baseUrl, wsUrl: wsOf(baseUrl), databaseUrl: '', brokers: '', dataDir: '' })
+    return async () => {}
+  }
   const dataDir = mkdtempSync(join(tmpdir(), 'klatsch-system-'))
   const [port = 0] = await freePorts(1)
   // Servers that others test against are not ours to kill.
@@ -34,7 +44,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   })
   project.provide('stack', {
     baseUrl: stack.urls.gateway,
-    wsUrl: `${stack.urls.gateway.replace('http', 'ws')}/ws`,
+    wsUrl: wsOf(stack.urls.gateway),
     databaseUrl: stack.databaseUrl,
     brokers: stack.brokers,
     dataDir,
