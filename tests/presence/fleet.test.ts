@@ -11,6 +11,7 @@ import { type Instance, inBatches, launch, Person, spread, until } from './fleet
 /** People on three gateways; PRESENCE_PEOPLE for more. */
 const PEOPLE = Number(process.env.PRESENCE_PEOPLE ?? '150')
 const GHOST_MS = 10_000
+const START_MS = 200_000 + PEOPLE * 500
 
 let dir: string
 let stack: Stack
@@ -57,7 +58,7 @@ beforeAll(async () => {
     observers.push(observer)
   }
   await until('everyone to be online', 60_000, () => groups.every((group) => all(group, 'online')))
-}, 200_000 + PEOPLE * 500)
+}, START_MS)
 
 afterAll(async () => {
   for (const person of [...groups.flat(), ...observers]) person.leave()
