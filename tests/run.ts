@@ -18,6 +18,8 @@ const VITEST_GRACE_MS = 10_000
 const root = fileURLToPath(new URL('..', import.meta.url))
 const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
 const filters = process.argv.slice(2)
+// The pipe of whoever started this is not handed on to what tests start, so neither is its number.
+delete process.env.KLATSCH_PARENT_FD
 
 const interrupted = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
