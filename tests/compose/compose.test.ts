@@ -10,7 +10,7 @@ const execute = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const vitest = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url))
 
-const LASTING = ['caddy', 'chat', 'gateway', 'kafka', 'postgres']
+const LASTING = ['caddy', 'chat', 'gateway', 'kafka', 'postgres', 'presence']
 const ONCE = ['create-topics', 'migrate', 'secrets']
 
 const missing = await notUsable()
@@ -82,7 +82,7 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
     expect(stdout).toMatch(/\d+ passed/)
   }, 300_000)
 
-  test.each(['gateway', 'chat', 'kafka', 'postgres'])(
+  test.each(['gateway', 'chat', 'presence', 'kafka', 'postgres'])(
     '%s, killed while people write, comes back by itself; nothing is lost, doubled or out of order',
     async (service) => {
       const before = await stack.container(service)
@@ -107,7 +107,7 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
     expect(await secretsOf(stack)).toEqual(before)
     for (const service of ONCE) expect((await stack.container(service)).exitCode, service).toBe(0)
     await company!.talk(10, 200)
-    expect(await company!.settle(30_000)).toEqual({ sent: 460, acked: 460, wrong: [] })
+    expect(await company!.settle(30_000)).toEqual({ sent: 560, acked: 560, wrong: [] })
   }, 240_000)
 
   test('taken down with its volumes, it leaves nothing', async () => {
