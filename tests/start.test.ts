@@ -47,6 +47,7 @@ function start(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Start
       ...{ KAFKA_BROKERS: '', DATABASE_URL: '', KLATSCH_DATA_DIR: dataDir, PORT: String(port) },
       ...env,
     },
+    detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   children.push(child)
@@ -111,10 +112,14 @@ describe('npm start', () => {
 
     const pids = processesOf(readRunFile(dataDir))
     expect(pids).toHaveLength(5)
-    started.child.kill('SIGINT')
+    const before = started.output().length
+    // As Ctrl-C does: to everything that has the terminal.
+    process.kill(-started.child.pid!, 'SIGINT')
     expect(await started.end).toBe(0)
     expect(pids.filter(isAlive)).toEqual([])
-    expect(started.output()).toContain('nothing is left running')
+    expect(started.output().slice(before)).toBe(
+      'klatsch  stopping\nklatsch  stopped; nothing is left running\n',
+    )
   })
 
   test('keeps its data, tells a second start who holds them, and leaves nothing behind when it is killed', async () => {

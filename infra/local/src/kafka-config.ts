@@ -60,7 +60,11 @@ export function log4j(file: string): string {
           DefaultRolloverStrategy: { max: '3' },
         },
       },
-      loggers: { root: { level: 'INFO', 'appender-ref': { ref: 'file' } } },
+      loggers: {
+        root: { level: 'INFO', 'appender-ref': { ref: 'file' } },
+        // Every setting at every start, a thousand lines of them.
+        logger: { name: 'org.apache.kafka.common.config.AbstractConfig', level: 'WARN' },
+      },
     },
   })
 }

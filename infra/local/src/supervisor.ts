@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { hold, release } from './leash.ts'
 import { diskFull, messageOf, Problem, saysDiskFull } from './problem.ts'
-import { signalProcess } from './processes.ts'
+import { isAlive, signalProcess } from './processes.ts'
 
 export interface Command {
   readonly file: string
@@ -94,6 +94,7 @@ export function supervise(
     const started = run(command, part)
     child = started.child
     become({ kind: 'starting', pid: child.pid })
+    started.ended.addEventListener('abort', () => become({ kind: 'waiting', untilMs: Date.now() }))
     const watching = watch(child, AbortSignal.any([stopping, started.ended]), onReady)
     const how = await started.end
     await watching
@@ -152,7 +153,8 @@ export function supervise(
   }
 
   function ready(): Promise<void> {
-    if (state.kind === 'ready') return Promise.resolve()
+    // It may have died a moment ago without our having been told.
+    if (state.kind === 'ready' && isAlive(state.pid)) return Promise.resolve()
     return new Promise((resolve) => {
       waiters = [...waiters, resolve]
     })
