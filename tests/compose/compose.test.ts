@@ -25,7 +25,7 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
     await stack.build()
     await stack.up()
     await stack.healthy(120_000)
-  }, 900_000)
+  }, 1_100_000)
 
   afterAll(async () => {
     await company?.close()
@@ -108,7 +108,7 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
     for (const service of ONCE) expect((await stack.container(service)).exitCode, service).toBe(0)
     await company!.talk(10, 200)
     expect(await company!.settle(30_000)).toEqual({ sent: 560, acked: 560, wrong: [] })
-  }, 240_000)
+  }, 480_000)
 
   test('taken down with its volumes, it leaves nothing', async () => {
     await company!.close()

@@ -191,7 +191,7 @@ export async function composeStack(project = `${PROJECT}${process.pid}`): Promis
     },
     async up() {
       try {
-        await compose(['up', '-d'], 180_000)
+        await compose(['up', '-d'], 300_000)
       } catch (error) {
         // Compose waits for ever for what never becomes healthy, and does not say for what.
         throw new Error(`${(error as Error).message}\n${await ills()}`)
