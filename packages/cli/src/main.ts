@@ -79,7 +79,7 @@ for (const [name, what] of [
   program
     .command(name)
     .description(what)
-    .argument('<part>', 'chat, gateway, kafka or postgres')
+    .argument('<part>', 'chat, gateway, presence, kafka or postgres')
     .action((part: string) => console.log(signalPart(part, name, process.env)))
 }
 
