@@ -11,6 +11,7 @@ import { hold, release } from '../infra/local/src/leash.ts'
 import { startPostgres } from '../infra/local/src/postgres.ts'
 import { Problem } from '../infra/local/src/problem.ts'
 import { signalProcess } from '../infra/local/src/processes.ts'
+import { stopRequests } from '../infra/local/src/stop-requests.ts'
 import type { Supervised } from '../infra/local/src/supervisor.ts'
 import { summarize } from './summary.ts'
 
@@ -18,11 +19,7 @@ const VITEST_GRACE_MS = 10_000
 const root = fileURLToPath(new URL('..', import.meta.url))
 const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
 const filters = process.argv.slice(2)
-// The pipe of whoever started this is not handed on to what tests start, so neither is its number.
-delete process.env.KLATSCH_PARENT_FD
-
-const interrupted = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort())
+const interrupted = stopRequests((sentence) => console.error(`klatsch: ${sentence}`))
 // A terminal that is gone must not keep us from cleaning up.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
@@ -43,11 +40,14 @@ async function main(): Promise<number> {
   const startedAt = Date.now()
   const libs = await ensureJars(cacheFolder(join(dir, 'cache')))
   const say = (sentence: string) => console.error(`klatsch: ${sentence}`)
-  const [kafka, postgres] = await Promise.all([
+  const starting = [
     startKafka({ dir: join(dir, 'kafka'), libs, say }),
     startPostgres({ dir: join(dir, 'postgres'), say }),
-  ])
-  servers.push(kafka, postgres)
+  ] as const
+  // Either may fail; the other is stopped all the same.
+  for (const each of await Promise.allSettled(starting))
+    if (each.status === 'fulfilled') servers.push(each.value)
+  const [kafka, postgres] = await Promise.all(starting)
   if (interrupted.signal.aborted) return 130
   say(`kafka and postgres of the tests are ready after ${((Date.now() - startedAt) / 1_000).toFixed(1)} s`)
 
@@ -61,6 +61,8 @@ async function main(): Promise<number> {
       KAFKA_BROKERS: kafka.brokers,
       DATABASE_URL: postgres.url,
       KAFKA_LIBS: libs,
+      // What an interrupted test leaves there goes with everything else.
+      TMPDIR: temporary,
     },
   )
   const { line, ok } = summarize(report, { exitCode, chosen: filters.length > 0 })

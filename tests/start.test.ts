@@ -44,15 +44,17 @@ function start(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Start
   const child = spawn(process.execPath, [main, ...args], {
     env: {
       ...process.env,
+      KLATSCH_PARENT_FD: '3',
       ...{ KAFKA_BROKERS: '', DATABASE_URL: '', KLATSCH_DATA_DIR: dataDir, PORT: String(port) },
       ...env,
     },
+    // A group of its own, as a terminal gives it, and a pipe that tells it when we are gone, as run.mjs gives it.
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
   children.push(child)
   let printed = ''
-  for (const stream of [child.stdout, child.stderr]) {
+  for (const stream of [child.stdout!, child.stderr!]) {
     stream.on('data', (chunk) => {
       printed += chunk
     })
