@@ -71,16 +71,16 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
   }, 90_000)
 
   test('what npm start passes at its public face, it passes', async () => {
-    const files = ['http', 'sockets', 'following'].map((name) => `tests/system/${name}.test.ts`)
+    const files = ['http', 'sockets', 'following', 'presence'].map((name) => `tests/system/${name}.test.ts`)
     const env = { ...process.env, STACK_URL: stack.url }
     // Rejects with the output when a test fails.
     const { stdout } = await execute(process.execPath, [vitest, 'run', '--project', 'stack', ...files], {
       cwd: root,
       env,
-      timeout: 240_000,
+      timeout: 300_000,
     })
     expect(stdout).toMatch(/\d+ passed/)
-  }, 300_000)
+  }, 360_000)
 
   test.each(['gateway', 'chat', 'presence', 'kafka', 'postgres'])(
     '%s, killed while people write, comes back by itself; nothing is lost, doubled or out of order',

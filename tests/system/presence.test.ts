@@ -1,8 +1,7 @@
-import { passingEventSchema } from '@klatsch/contracts'
-import { controlsOfDataDir } from '@klatsch/drills'
-import { afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { call, guest, idOf, registered, roomOf, type TestPerson } from './people.ts'
-import { enter as enterWire, type Received, type Wire } from './wire.ts'
+import { signal, states, told, watch } from './presence-wire.ts'
+import { enter as enterWire, type Wire } from './wire.ts'
 
 const open: Wire[] = []
 afterEach(() => {
@@ -13,27 +12,6 @@ async function enter(person: TestPerson): Promise<Wire> {
   open.push(wire)
   return wire
 }
-
-/** What a socket was told of somebody, in order. */
-const states = (wire: Wire, { actor }: TestPerson): string[] =>
-  wire.received
-    .filter((frame) => frame.type === 'presence.changed.v1' && frame.subject === actor)
-    .map((frame) => passingEventSchema.parse(frame).data as { state: string })
-    .map(({ state }) => state)
-
-/** Waits until the latest thing a socket was told of somebody is that state. */
-const told = (wire: Wire, person: TestPerson, state: string): Promise<Received> =>
-  wire.first(
-    (frame) =>
-      frame.type === 'presence.changed.v1' &&
-      frame === wire.received.findLast((f) => f.type === frame.type && f.subject === person.actor) &&
-      (frame.data as { state: string }).state === state,
-  )
-
-const watch = (wire: Wire, people: readonly TestPerson[], rooms: readonly string[] = []) =>
-  wire.send({ type: 'watch', users: people.map(({ user }) => user.id), rooms })
-const signal = (wire: Wire, { actor }: TestPerson, data: object) =>
-  wire.send({ type: 'signal', subject: actor, signal: 'presence', data })
 
 let ada: TestPerson
 let bob: TestPerson
@@ -163,20 +141,33 @@ describe('typing', () => {
   })
 })
 
-describe('when parts die', () => {
-  test('presence killed with -9: nobody who is here blinks, and who left meanwhile is gone', async () => {
-    const controls = controlsOfDataDir(inject('stack').dataDir)
-    const [cid, dot] = await Promise.all([registered(), registered()])
-    const [mine, theirs] = [await enter(ada), await enter(bob)]
-    const leaving = await enter(cid)
-    watch(mine, [bob, cid, dot])
-    await Promise.all([told(mine, bob, 'online'), told(mine, cid, 'online'), told(mine, dot, 'offline')])
-    controls.signal('presence', 'SIGKILL')
-    leaving.close()
-    const coming = await enter(dot)
-    await told(mine, cid, 'offline')
-    await told(mine, dot, 'online')
-    await Promise.all([coming.roundTrip(), theirs.roundTrip()])
-    expect(states(mine, bob).filter((state) => state !== 'online')).toEqual([])
+describe('how many are in a room', () => {
+  const online = (wire: Wire, subject: string, count: number) =>
+    wire.first(
+      (frame) =>
+        frame.type === 'presence.room.v1' &&
+        frame.subject === subject &&
+        (frame.data as { online: number }).online === count,
+    )
+
+  test('[S8] is told to who looks at it, each person once, and to nobody outside', async () => {
+    const shared = await roomOf(ada, [bob])
+    const [mine, cid] = [await enter(ada), await registered()]
+    watch(mine, [], [shared])
+    await online(mine, shared, 1)
+    const theirs = await enter(bob)
+    await enter(bob)
+    watch(theirs, [], [shared])
+    await Promise.all([online(mine, shared, 2), online(theirs, shared, 2)])
+    const outside = await enter(cid)
+    watch(outside, [], [shared])
+    theirs.close()
+    await call('POST', `/api/rooms/${idOf(shared)}/leave`, { token: bob.token })
+    await mine.first((frame) => frame.type === 'chat.member.left.v1' && frame.subject === shared)
+    const others = await roomOf(ada)
+    watch(mine, [], [others, shared])
+    await online(mine, others, 1)
+    await outside.roundTrip()
+    expect(outside.received.some(({ type }) => type === 'presence.room.v1')).toBe(false)
   })
 })

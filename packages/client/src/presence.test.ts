@@ -59,6 +59,18 @@ describe('[S1] watching', () => {
   })
 })
 
+test('[S8] how many are in a room is known for rooms that are watched', async () => {
+  const b = bench()
+  const socket = await b.welcome()
+  b.client.presence.watch({ rooms: [ROOM] })
+  socket.tell(passing('presence.room.v1', ROOM, { online: 120 }))
+  socket.tell(passing('presence.room.v1', 'room:y', { online: 3 }))
+  expect(b.seen.online).toEqual([{ room: ROOM, count: 120 }])
+  expect(b.client.presence.onlineIn(ROOM)).toBe(120)
+  b.client.presence.watch({})
+  expect(b.client.presence.onlineIn(ROOM)).toBeUndefined()
+})
+
 describe('[S2] what one says of oneself', () => {
   test('is said when it changes, and all of it after each welcome', async () => {
     const b = bench()

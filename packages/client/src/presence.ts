@@ -12,7 +12,7 @@ import type { ClientEvents, ClientPresence, OwnPresence } from './types.ts'
 /** Who goes on typing says so again after so long: well before others take it back by themselves. */
 const TYPING_AGAIN_MS = 3_000
 
-type Told = 'presence' | 'typing'
+type Told = 'presence' | 'typing' | 'online'
 
 interface PresenceOptions {
   readonly scheduler: Scheduler
@@ -27,6 +27,7 @@ export class Presence implements ClientPresence {
   readonly #people = new Map<string, PresenceData>()
   /** By room and user: what to stop when it is said again or taken back. */
   readonly #typing = new Map<string, Map<string, () => void>>()
+  readonly #online = new Map<string, number>()
   #users: ReadonlySet<string> = new Set()
   #rooms: ReadonlySet<string> = new Set()
   #own: OwnPresence = {}
@@ -43,6 +44,10 @@ export class Presence implements ClientPresence {
     return this.#people
   }
 
+  onlineIn(room: string): number | undefined {
+    return this.#online.get(room)
+  }
+
   typingIn(room: string): readonly string[] {
     return [...(this.#typing.get(room)?.keys() ?? [])]
   }
@@ -52,6 +57,7 @@ export class Presence implements ClientPresence {
     this.#rooms = new Set(rooms)
     for (const user of this.#people.keys()) if (!this.#users.has(user)) this.#people.delete(user)
     for (const room of [...this.#typing.keys()]) if (!this.#rooms.has(room)) this.#forgetTyping(room)
+    for (const room of this.#online.keys()) if (!this.#rooms.has(room)) this.#online.delete(room)
     this.#sayWatch()
   }
 
@@ -89,6 +95,12 @@ export class Presence implements ClientPresence {
     if (event.type === presenceEventTypes.typing) {
       const { user, typing, forMs } = event.data
       if (this.#rooms.has(event.subject)) this.#setTyping(event.subject, user, typing ? forMs : 0)
+      return
+    }
+    if (event.type === presenceEventTypes.room) {
+      if (!this.#rooms.has(event.subject)) return
+      this.#online.set(event.subject, event.data.online)
+      this.#options.tell('online', { room: event.subject, count: event.data.online })
       return
     }
     const user = streamId(event.subject)

@@ -68,6 +68,8 @@ export interface ClientEvents {
   presence: PresenceData & { readonly user: string }
   /** Who is typing in a watched room now, oneself left out. Taken back here when nobody says so any more. */
   typing: { readonly room: string; readonly users: readonly string[] }
+  /** So many members of a watched room are here now. */
+  online: { readonly room: string; readonly count: number }
   /** The storage failed: what is written from now on lasts only as long as this page or process. */
   storageFailed: { readonly error: unknown }
 }
@@ -142,6 +144,8 @@ export interface ClientPresence {
   /** The latest known state of the people watched; who is missing is not known yet. */
   readonly people: ReadonlyMap<string, PresenceData>
   typingIn(room: string): readonly string[]
+  /** How many members of a watched room are here: for rooms with more members than one would watch. */
+  onlineIn(room: string): number | undefined
   /** What is on the screen, in place of what was named before: 500 people and 20 rooms at most. Kept over reconnects. */
   watch(screen: { readonly users?: Iterable<string>; readonly rooms?: Iterable<string> }): void
   /** Kept over reconnects, and no longer than this client. */

@@ -15,6 +15,7 @@ const WATCHED = [
   'diverged',
   'presence',
   'typing',
+  'online',
   'storageFailed',
 ] as const
 type Watched = (typeof WATCHED)[number]

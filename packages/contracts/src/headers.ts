@@ -19,6 +19,8 @@ export const headers = {
   /** Of a state on `presence.events`: the offset of the signal that brought it about. */
   version: 'version',
   state: 'state',
+  /** Of a state: the gateway that counts this person in rooms. */
+  home: 'home',
   /** Of a record whose key is not its subject. */
   subject: 'ce_subject',
 } as const

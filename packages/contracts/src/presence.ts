@@ -19,6 +19,9 @@ export const presenceTimes = {
   graceMs: 4_000,
   /** The same for the sessions of a gateway that shuts down. */
   handOverMs: 7_000,
+  /** Gateways say so often who looks at which rooms; what they said counts for no longer than `audienceMs`. */
+  audienceEveryMs: 5_000,
+  audienceMs: 15_000,
   /** Rebuilding ends after so long even when a gateway that beats did not send its full set. */
   rebuildMs: 28_000,
   /** Receivers of `typing` take it back by themselves after so long; who goes on typing says so again before. */
@@ -73,12 +76,13 @@ export type PresenceSignal = z.output<typeof presenceSignalSchema>
 export type GatewaySignal = Extract<PresenceSignal, { kind: 'gateway' }>
 
 /**
- * Types of the records on `presence.events`. The first two are frames as they are: CloudEvents without `seq`, passing
- * events, of which the latest counts. The others are for gateways only.
+ * Types of passing events. `changed` and `typing` come from `presence.events` and are frames as they are: CloudEvents
+ * without `seq`, of which the latest counts. `room` is made by the gateways. The others are for gateways only.
  */
 export const presenceEventTypes = {
   changed: 'presence.changed.v1',
   typing: 'presence.typing.v1',
+  room: 'presence.room.v1',
   roster: 'presence.roster.v1',
   resync: 'presence.resync.v1',
 } as const
@@ -98,6 +102,9 @@ export type PresenceData = z.output<typeof presenceDataSchema>
 export const typingDataSchema = z.object({ user: uuidSchema, typing: z.boolean(), forMs: count })
 export type TypingData = z.output<typeof typingDataSchema>
 
+/** Subject is the room. Members who are here, each once. */
+export const roomDataSchema = z.object({ online: count })
+
 const passing = {
   specversion: z.literal('1.0'),
   id: z.string(),
@@ -111,9 +118,11 @@ const passing = {
 export const passingEventSchema = z.discriminatedUnion('type', [
   z.object({ ...passing, type: z.literal(presenceEventTypes.changed), data: presenceDataSchema }),
   z.object({ ...passing, type: z.literal(presenceEventTypes.typing), data: typingDataSchema }),
+  z.object({ ...passing, type: z.literal(presenceEventTypes.room), data: roomDataSchema }),
 ])
 export type PassingEvent = z.output<typeof passingEventSchema>
 export type PresenceChanged = Extract<PassingEvent, { type: typeof presenceEventTypes.changed }>
+export type RoomPresence = Extract<PassingEvent, { type: typeof presenceEventTypes.room }>
 
 /**
  * The state of many users of one partition at once. With `complete` the parts together name everyone who is there, and
@@ -125,7 +134,13 @@ export const rosterSchema = z.object({
   time: z.iso.datetime(),
   complete: z.object({ part: z.int().positive(), of: z.int().positive() }).optional(),
   users: z.array(
-    z.object({ user: uuidSchema, state: z.enum(presenceStates), lastSeen: z.iso.datetime().optional() }),
+    z.object({
+      user: uuidSchema,
+      state: z.enum(presenceStates),
+      /** The gateway that counts this person. */
+      home: gatewayName.optional(),
+      lastSeen: z.iso.datetime().optional(),
+    }),
   ),
 })
 export type Roster = z.output<typeof rosterSchema>
@@ -140,6 +155,17 @@ export const resyncSchema = z.object({
   fenced: time.optional(),
 })
 export type Resync = z.output<typeof resyncSchema>
+
+/**
+ * The value of a record on `presence.audiences`: the rooms that are on screens of this gateway, and how many people
+ * whose home it is follow those rooms that are on screens anywhere. Said again every few seconds.
+ */
+export const audienceSchema = z.object({
+  gateway: gatewayName,
+  wants: z.array(subjectSchema),
+  counts: z.array(z.object({ room: subjectSchema, users: count })),
+})
+export type Audience = z.output<typeof audienceSchema>
 
 /** Which partition of `presence.signals` knows about this user. */
 export const presencePartitionOf = (user: string): number =>

@@ -69,6 +69,15 @@ export const topics = {
     retentionMs: HOUR,
     describe: 'Who is online, away, not to be disturbed or offline, and who is typing.',
   },
+  presenceAudiences: {
+    name: 'presence.audiences',
+    key: 'gateway instance',
+    producers: ['gateway'],
+    consumers: ['gateway'],
+    partitions: 1,
+    retentionMs: HOUR,
+    describe: 'How many people each gateway has in the rooms that somebody looks at.',
+  },
   presenceSignalsDlq: {
     name: 'presence.signals.dlq',
     key: "the record's own",

@@ -1,4 +1,4 @@
-// gateway: frames in, chat.commands and presence.signals out; chat.events, chat.replies and presence.events in, frames out.
+// gateway: frames in, chat.commands and presence.signals out; chat.events, chat.replies and presence.* in, frames out.
 import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import { limits, topics } from '@klatsch/contracts'
@@ -48,7 +48,13 @@ await runService(
     const requests = createRequests({ instance, timeoutMs: limits.commandMs, max: MAX_WAITING, now })
     const commands = createCommands({ publisher, requests, instance, now })
     const presence = await use(
-      createPresence({ publisher, gateway: instance, scheduler: systemScheduler, warn }),
+      createPresence({
+        publisher,
+        gateway: instance,
+        scheduler: systemScheduler,
+        followers: (subject) => hub.followers(subject),
+        warn,
+      }),
     )
     const atEndOfTurn = endOfTurn()
     const hub = await use(
@@ -65,7 +71,12 @@ await runService(
     const consumer = await use(
       bus.consume({
         group: instance,
-        topics: [topics.events.name, topics.replies.name, topics.presenceEvents.name],
+        topics: [
+          topics.events.name,
+          topics.replies.name,
+          topics.presenceEvents.name,
+          topics.presenceAudiences.name,
+        ],
         start: 'end',
         handler,
       }),

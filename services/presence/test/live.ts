@@ -76,11 +76,19 @@ export function eventOf(record: IncomingRecord): PresenceEvent | undefined {
   switch (record.headers[headers.type]) {
     case presenceEventTypes.changed: {
       const { state, version } = value.data
-      return { kind: 'changed', user: record.key, state, version, lastSeen: undefined, time: 0 }
+      return {
+        kind: 'changed',
+        user: record.key,
+        state,
+        home: undefined,
+        version,
+        lastSeen: undefined,
+        time: 0,
+      }
     }
     case presenceEventTypes.roster: {
       const { users, version, complete } = rosterSchema.parse(value)
-      const named = users.map(({ user, state }) => ({ user, state, lastSeen: undefined }))
+      const named = users.map(({ user, state }) => ({ user, state, home: undefined, lastSeen: undefined }))
       return { kind: 'roster', users: named, version, time: 0, ...(complete ? { complete } : {}) }
     }
     case presenceEventTypes.resync: {

@@ -27,6 +27,8 @@ export interface Hub {
   accept(events: Iterable<FeedEvent>): void
   /** Whether events of this stream are wanted here; others need not be built. */
   wants(subject: string): boolean
+  /** The users of those who follow a stream here, one for each socket. */
+  followers(subject: string): string[]
   /** An outcome says that the stream has this seq: look, if it has not come yet. */
   heard(subject: string, seq: number): void
   arrive(follower: Follower): void
@@ -198,6 +200,8 @@ export function createHub(options: {
       return streams.size
     },
     wants: (subject) => streams.has(subject),
+    followers: (subject) =>
+      [...(streams.get(subject)?.subscriptions ?? [])].map(({ subscriber }) => subscriber.userId),
     accept(events) {
       for (const event of events) {
         const stream = streams.get(event.subject)

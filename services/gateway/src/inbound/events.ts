@@ -20,7 +20,7 @@ export function handleEvents(
       for (const record of records) if (record.key === instance) takeReply(record, requests)
       return
     }
-    if (topic === topics.presenceEvents.name) {
+    if (topic === topics.presenceEvents.name || topic === topics.presenceAudiences.name) {
       presence?.take(records)
       return
     }

@@ -33,6 +33,8 @@ export class Link {
   readonly #sessions = new Map<string, Session>()
   readonly #changed = new Set<string>()
   readonly #late = new Set<string>()
+  /** Last states of sessions that ended before those were told. */
+  #farewells: PresenceSession[] = []
   #ended: Ended[] = []
   #typing: Typing[] = []
   #asks = new Set<string>()
@@ -63,8 +65,9 @@ export class Link {
     const gone = this.#sessions.get(session)
     if (!gone) return
     this.#sessions.delete(session)
-    this.#changed.delete(session)
-    this.#late.delete(session)
+    const untold = [this.#changed.delete(session), this.#late.delete(session)].includes(true)
+    // Its last choice may say that nobody is to know when it ended.
+    if (untold && gone.saidAt > Number.NEGATIVE_INFINITY) this.#farewells.push(gone.value)
     this.#ended.push({ user: gone.value.user, session, graceMs })
   }
 
@@ -134,7 +137,7 @@ export class Link {
   }
 
   #changes(now: number): GatewaySignal[] {
-    const sessions: PresenceSession[] = []
+    const sessions = this.#farewells
     for (const id of this.#changed) {
       const session = this.#sessions.get(id)!
       session.saidAt = now
@@ -167,6 +170,7 @@ export class Link {
     this.#fullWanted = false
     this.#saidAt = now
     this.#changed.clear()
+    this.#farewells = []
     this.#ended = []
     this.#typing = []
   }

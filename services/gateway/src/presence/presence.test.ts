@@ -64,17 +64,29 @@ class Socket implements Watcher {
 
 function setUp() {
   const published: OutgoingRecord[] = []
+  const sockets: Socket[] = []
   const publisher: Publisher = {
     queued: 0,
     close: async () => {},
     publish: async (records) => void published.push(...records),
   }
-  const presence = createPresence({ publisher, gateway: 'g1', scheduler, warn: () => {} })
+  const presence = createPresence({
+    publisher,
+    gateway: 'g1',
+    scheduler,
+    followers: (subject) => sockets.filter((each) => each.follows(subject)).map(({ userId }) => userId),
+    warn: () => {},
+  })
   return {
     presence,
-    said: () => published.splice(0).map(({ value }) => JSON.parse(String(value))),
+    said: (topic: string = topics.presenceSignals.name) =>
+      published
+        .splice(0)
+        .filter((record) => record.topic === topic)
+        .map(({ value }) => JSON.parse(String(value))),
     enter(user: string): Socket {
       const socket = new Socket(user)
+      sockets.push(socket)
       presence.arrived(socket, `session of ${user}`)
       return socket
     },
@@ -92,12 +104,12 @@ const record = (type: string, key: string, value: unknown, more = {}): IncomingR
   headers: { [headers.type]: type, ...more },
   timestamp: 0,
 })
-const changed = (user: string, state: PresenceState, version: number) =>
+const changed = (user: string, state: PresenceState, version: number, home?: string) =>
   record(
     presenceEventTypes.changed,
     user,
     { specversion: '1.0', subject: `user:${user}`, data: { state, version } },
-    { [headers.version]: String(version), [headers.state]: state },
+    { [headers.version]: String(version), [headers.state]: state, ...(home ? { [headers.home]: home } : {}) },
   )
 const roster = (of: string, version: number, users: [string, PresenceState][], complete?: object) => {
   const partition = presencePartitionOf(of)
@@ -109,6 +121,14 @@ const roster = (of: string, version: number, users: [string, PresenceState][], c
     ...(complete ? { complete } : {}),
   })
 }
+const audience = (gateway: string, wants: string[], counts: Record<string, number>): IncomingRecord => ({
+  ...record('', gateway, {
+    gateway,
+    wants,
+    counts: Object.entries(counts).map(([room, users]) => ({ room, users })),
+  }),
+  topic: topics.presenceAudiences.name,
+})
 const typing = (user: string, room: string) =>
   record(
     presenceEventTypes.typing,
@@ -264,6 +284,86 @@ describe('typing', () => {
     const one = enter(ada)
     const signal = { type: 'signal', subject: 'room:other', signal: 'typing' } as const
     expect(() => presence.signal(one, signal)).toThrow(expect.objectContaining({ code: 'room.not_found' }))
+  })
+})
+
+describe('how many are in a room', () => {
+  const counts = (socket: Socket) =>
+    socket.frames().flatMap(({ type, data }) => (type === 'presence.room.v1' ? [data.online] : []))
+
+  test('is told to those who look at it: each person once, over all gateways', async () => {
+    const { presence, enter, watch } = setUp()
+    const [one, two, again, away] = [enter(ada), enter(bob), enter(bob), enter(cid)]
+    presence.take([
+      changed(ada, 'online', 1, 'g1'),
+      changed(bob, 'online', 1, 'g1'),
+      changed(cid, 'online', 1, 'g2'),
+    ])
+    watch(one, [], [ROOM])
+    await pass(500)
+    expect(counts(one)).toEqual([2])
+    presence.take([audience('g2', [], { [ROOM]: 5, 'room:y': 9 }), audience('g3', [], { [ROOM]: 1 })])
+    await pass(500)
+    expect(counts(one)).toEqual([8])
+    watch(two, [], [ROOM])
+    await pass(200)
+    expect(counts(two)).toEqual([8])
+    presence.take([changed(cid, 'online', 2, 'g1')])
+    await pass(5_500)
+    expect([counts(one), counts(two)]).toEqual([[9], [9]])
+    for (const socket of [again, away]) expect(counts(socket)).toEqual([])
+    two.rooms.clear()
+    presence.take([audience('g2', [], {})])
+    await pass(500)
+    expect(counts(one)).toHaveLength(1)
+    expect(counts(two)).toEqual([])
+  })
+
+  test('a gateway that says nothing more counts no more', async () => {
+    const { presence, enter, watch } = setUp()
+    const one = enter(ada)
+    watch(one, [], [ROOM])
+    presence.take([audience('g2', [], { [ROOM]: 5 })])
+    await pass(500)
+    expect(counts(one)).toEqual([5])
+    await pass(21_000)
+    expect(counts(one)).toEqual([0])
+  })
+
+  test('is said to others when they want it, at once and then every few seconds, and to nobody else', async () => {
+    const { presence, enter, said } = setUp()
+    enter(ada)
+    presence.take([changed(ada, 'online', 1, 'g1')])
+    await pass(20_000)
+    const topic = topics.presenceAudiences.name
+    expect(said(topic)).toEqual([])
+    presence.take([audience('g2', [ROOM, 'room:y'], {})])
+    await pass(300)
+    expect(said(topic)).toEqual([{ gateway: 'g1', wants: [], counts: [{ room: ROOM, users: 1 }] }])
+    presence.take([audience('g2', [ROOM], {})])
+    await pass(300)
+    expect(said(topic)).toEqual([])
+    await pass(5_000)
+    expect(said(topic)).toHaveLength(1)
+    await pass(30_000)
+    said(topic)
+    await pass(30_000)
+    expect(said(topic)).toEqual([])
+  })
+
+  test('who comes back before presence told that they left is still counted', async () => {
+    const { presence, enter, watch } = setUp()
+    const one = enter(ada)
+    const first = enter(bob)
+    presence.take([changed(bob, 'online', 1, 'g1')])
+    presence.departed(first)
+    await pass(3_000)
+    presence.departed(enter(bob))
+    await pass(8_000)
+    enter(bob)
+    watch(one, [], [ROOM])
+    await pass(500)
+    expect(counts(one)).toEqual([1])
   })
 })
 

@@ -8,10 +8,13 @@ import {
   resyncSchema,
   rosterSchema,
   streamKind,
+  topics,
   userSubject,
 } from '@klatsch/contracts'
 import type { IncomingRecord } from '@klatsch/event-bus'
 import { textFrame } from '../connections/text-frame.ts'
+import { Audiences } from './audiences.ts'
+import { Homes } from './homes.ts'
 import { People } from './people.ts'
 import { createSignals, type SignalCounts, type SignalsOptions } from './signals.ts'
 
@@ -47,7 +50,7 @@ export interface Presence {
   watch(watcher: Watcher, frame: Frame<'watch'>): void
   /** The socket has room again. */
   drained(watcher: Watcher): void
-  /** Takes in records of `presence.events`, in order within a partition. */
+  /** Takes in records of `presence.events` and `presence.audiences`, in order within a partition. */
   take(records: readonly IncomingRecord[]): void
   /** From now on sockets are closed because this gateway ends: others will have their sessions in a moment. */
   handOver(): void
@@ -60,23 +63,40 @@ interface Seat {
   session: PresenceSession
   users: ReadonlySet<string>
   rooms: ReadonlySet<string>
-  /** People whose latest state this socket was not told yet. */
+  /** People by id and rooms by subject whose latest state this socket was not told yet. */
   readonly dirty: Set<string>
   /** `at`: when it was last said to be going on. */
   typing: { room: string; at: number; on: boolean } | undefined
 }
 
+export interface PresenceOptions extends SignalsOptions {
+  /** The users of those who follow a stream here, one for each socket. */
+  readonly followers: (subject: string) => Iterable<string>
+}
+
 /** Who is here, as far as the sockets of this gateway have to do with it: says so, and tells those who want to know. */
-export function createPresence(options: SignalsOptions): Presence {
-  const { scheduler } = options
+export function createPresence(options: PresenceOptions): Presence {
+  const { scheduler, gateway } = options
   const signals = createSignals(options)
+  const homes = new Homes(gateway, scheduler)
   const seats = new Map<Watcher, Seat>()
   const rooms = new Map<string, Set<Seat>>()
   const waiting = new Set<Seat>()
   let flushing = false
   let leavingMs: number = presenceTimes.graceMs
-  const people = new People<Seat>((seat, user) => {
-    seat.dirty.add(user)
+  const people = new People<Seat>(soon)
+  const audiences = new Audiences({
+    ...options,
+    wanted: () => rooms.keys(),
+    local: (room) => new Set([...options.followers(room)].filter((user) => homes.isHere(user))).size,
+    changed(room) {
+      for (const seat of rooms.get(room) ?? []) soon(seat, room)
+    },
+  })
+
+  /** Tells a socket of that person or room with whatever else changes in this moment. */
+  function soon(seat: Seat, subject: string): void {
+    seat.dirty.add(subject)
     waiting.add(seat)
     if (flushing) return
     flushing = true
@@ -85,14 +105,16 @@ export function createPresence(options: SignalsOptions): Presence {
       for (const each of waiting) tell(each)
       waiting.clear()
     })
-  })
+  }
 
   /** Whoever is congested is told the latest when there is room again: states in between are passed over. */
   function tell(seat: Seat): void {
     if (seat.dirty.size === 0 || seat.watcher.closed || seat.watcher.congested) return
     const frames: Buffer[] = []
-    for (const user of seat.dirty) {
-      const frame = people.frame(user)
+    for (const subject of seat.dirty) {
+      const isRoom = seat.rooms.has(subject)
+      if (isRoom && !seat.watcher.follows(subject)) continue
+      const frame = isRoom ? audiences.frame(subject) : people.frame(subject)
       if (frame) frames.push(frame)
     }
     seat.dirty.clear()
@@ -152,13 +174,16 @@ export function createPresence(options: SignalsOptions): Presence {
     switch (record.headers[headers.type]) {
       case presenceEventTypes.changed:
         people.takeChanged(record)
+        homes.told(record.key, record.headers[headers.home], Number(record.headers[headers.version]))
         return
       case presenceEventTypes.typing:
         takeTyping(record)
         return
       case presenceEventTypes.roster: {
         const roster = rosterSchema.safeParse(parse(record))
-        if (roster.success) people.takeRoster(roster.data)
+        if (!roster.success) return
+        people.takeRoster(roster.data)
+        for (const { user, home } of roster.data.users) homes.told(user, home, roster.data.version)
         return
       }
       case presenceEventTypes.resync: {
@@ -187,6 +212,7 @@ export function createPresence(options: SignalsOptions): Presence {
     arrived(watcher, session) {
       const mine: PresenceSession = { user: watcher.userId, session, idle: false }
       const none = new Set<string>()
+      homes.arrived(watcher.userId)
       seats.set(watcher, {
         watcher,
         session: mine,
@@ -202,6 +228,7 @@ export function createPresence(options: SignalsOptions): Presence {
       if (!seat) return
       seats.delete(watcher)
       waiting.delete(seat)
+      homes.departed(watcher.userId)
       for (const user of seat.users) people.unwatch(user, seat)
       leaveRooms(seat)
       signals.end(seat.session, leavingMs)
@@ -239,27 +266,36 @@ export function createPresence(options: SignalsOptions): Presence {
         people.unwatch(user, seat)
         seat.dirty.delete(user)
       }
+      for (const room of seat.rooms) seat.dirty.delete(room)
       if (asks.length > 0) signals.ask(asks)
       leaveRooms(seat)
       seat.rooms = new Set(frame.rooms)
+      let first = false
       for (const room of seat.rooms) {
         const there = rooms.get(room)
         if (there) there.add(seat)
         else rooms.set(room, new Set([seat]))
+        first ||= there === undefined
+        if (audiences.frame(room)) soon(seat, room)
       }
+      if (first) audiences.want()
     },
     drained(watcher) {
       const seat = seats.get(watcher)
       if (seat) tell(seat)
     },
     take(records) {
-      for (const record of records) takeRecord(record)
+      for (const record of records) {
+        if (record.topic === topics.presenceAudiences.name) audiences.take(record)
+        else takeRecord(record)
+      }
     },
     handOver() {
       leavingMs = presenceTimes.handOverMs
     },
     async close() {
       cancelAsk()
+      audiences.close()
       await signals.close()
     },
   }

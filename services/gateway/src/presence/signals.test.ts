@@ -207,6 +207,23 @@ test('a change that waits is not lost when another goes first', async () => {
   ])
 })
 
+test('what a session said last is told, also when it ends at once', async () => {
+  const { signals, said } = setUp()
+  signals.put(session(1))
+  signals.put(session(2))
+  await pass(5)
+  said()
+  const chosen = { dnd: false, hideLastSeen: true, at: 1 }
+  signals.put(session(1, { chosen }))
+  signals.end(session(1), 4_000)
+  signals.put(session(3))
+  signals.end(session(3), 4_000)
+  await pass(5)
+  expect(said()).toMatchObject([
+    { sessions: [session(1, { chosen })], ended: [{ session: 's1' }, { session: 's3' }] },
+  ])
+})
+
 test('a full set of many comes in parts', async () => {
   const { signals, said } = setUp()
   for (let n = 0; n < 1_100; n += 1) signals.put(session(n))

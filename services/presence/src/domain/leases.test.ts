@@ -73,6 +73,21 @@ describe('one person', () => {
   })
 })
 
+test('somebody with sessions on two gateways has one home, until that is over', () => {
+  const world = settledWorld()
+  const homes = () =>
+    world.events.flatMap((event) => (event.kind === 'changed' && event.user === 'ada' ? [event.home] : []))
+  const [one, two] = world.gateways
+  one!.open('ada', 's1')
+  two!.open('ada', 's2')
+  world.run(3_000)
+  expect(homes()).toEqual(['g1'])
+  one!.close('s1')
+  world.run(6_000)
+  expect(homes()).toEqual(['g1', 'g2'])
+  expect(changes(world, 'ada')).toEqual(['online'])
+})
+
 describe('last seen', () => {
   const lastSeen = (events: readonly PresenceEvent[]) => {
     const last = events.findLast((event) => event.kind === 'changed')
@@ -91,8 +106,8 @@ describe('last seen', () => {
     world.run(100)
     const answer = world.events.findLast((event) => event.kind === 'roster')
     expect(answer?.kind === 'roster' && answer.users).toEqual([
-      { user: 'ada', state: 'offline', lastSeen: at },
-      { user: 'nobody', state: 'offline', lastSeen: undefined },
+      { user: 'ada', state: 'offline', home: undefined, lastSeen: at },
+      { user: 'nobody', state: 'offline', home: undefined, lastSeen: undefined },
     ])
   })
 

@@ -1,9 +1,4 @@
-import {
-  type GatewaySignal,
-  type PresenceSession,
-  type PresenceState,
-  presenceTimes,
-} from '@klatsch/contracts'
+import { type GatewaySignal, type PresenceSession, presenceTimes } from '@klatsch/contracts'
 import {
   type Lease,
   newPartition,
@@ -12,7 +7,7 @@ import {
   type RosterEntry,
   type SignalRecord,
 } from './partition.ts'
-import { choiceOf, type Held, type Person, stateOf } from './people.ts'
+import { choiceOf, type Held, homeOf, type Person, stateOf } from './people.ts'
 
 const { leaseMs, maxStepMs, graceMs, handOverMs, rebuildMs } = presenceTimes
 /** A gateway whose set is not whole is asked for it so often. */
@@ -240,35 +235,35 @@ function announce(turn: Turn, user: string): void {
   const person = partition.people.get(user)
   if (!person) return
   const state = stateOf(person.held)
-  const before: PresenceState | undefined = person.told ?? (partition.settled ? 'offline' : undefined)
+  const { told } = person
+  const news = told ? state !== told.state || homeOf(person) !== told.home : state !== 'offline'
   const sure = partition.settled || state === 'online'
-  if (state === before || !sure) {
-    if (state === 'offline') tell(partition, user, person)
-    return
-  }
-  const { lastSeen } = tell(partition, user, person)
-  events.push({ kind: 'changed', user, state, lastSeen, ...stamp })
+  if (news && sure) events.push({ kind: 'changed', ...tell(partition, user, person), ...stamp })
+  else if (state === 'offline') tell(partition, user, person)
 }
 
 /** Notes what is told of somebody now. Who is offline is forgotten, but for when they were here. */
 function tell(partition: Partition, user: string, person: Person): RosterEntry {
   const state = stateOf(person.held)
-  person.told = state
-  if (state !== 'offline') return { user, state, lastSeen: undefined }
+  const home = homeOf(person)
+  person.told = { state, home }
+  if (state !== 'offline') return { user, state, home, lastSeen: undefined }
   partition.people.delete(user)
   partition.seen.delete(user)
-  if (!person.last || person.last.hidden) return { user, state, lastSeen: undefined }
+  if (!person.last || person.last.hidden) return { user, state, home, lastSeen: undefined }
   partition.seen.set(user, person.last.at)
-  return { user, state, lastSeen: person.last.at }
+  return { user, state, home, lastSeen: person.last.at }
 }
 
 /** Before it is settled only those who are surely online are named: the roster of all names the others, or not. */
 function answer({ partition, events, stamp }: Turn, asks: readonly string[]): void {
   const users: RosterEntry[] = []
   for (const user of asks) {
-    const state = stateOf(partition.people.get(user)?.held ?? [])
+    const person = partition.people.get(user)
+    const state = stateOf(person?.held ?? [])
     if (!partition.settled && state !== 'online') continue
-    users.push({ user, state, lastSeen: state === 'offline' ? partition.seen.get(user) : undefined })
+    const lastSeen = person ? undefined : partition.seen.get(user)
+    users.push({ user, state, home: person && homeOf(person), lastSeen })
   }
   if (users.length > 0) events.push({ kind: 'roster', users, ...stamp })
 }

@@ -14,6 +14,7 @@ export type PresenceEvent =
       readonly kind: 'changed'
       readonly user: string
       readonly state: PresenceState
+      readonly home: string | undefined
       readonly lastSeen: number | undefined
       readonly version: number
       readonly time: number
@@ -39,6 +40,7 @@ export type PresenceEvent =
 export interface RosterEntry {
   readonly user: string
   readonly state: PresenceState
+  readonly home: string | undefined
   readonly lastSeen: number | undefined
 }
 

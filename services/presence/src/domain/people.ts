@@ -11,7 +11,7 @@ export interface Held extends PresenceSession {
 export interface Person {
   held: Held[]
   /** What was last told to the world; undefined while that is not known. */
-  told: PresenceState | undefined
+  told: { readonly state: PresenceState; readonly home: string | undefined } | undefined
   /** Log time at which the latest session that is over ended, and whether that may be told. */
   last: { readonly at: number; readonly hidden: boolean } | undefined
 }
@@ -21,6 +21,11 @@ export function stateOf(held: readonly Held[]): PresenceState {
   if (held.length === 0) return 'offline'
   if (choiceOf(held)?.dnd) return 'dnd'
   return held.some((session) => !session.idle) ? 'online' : 'away'
+}
+
+/** The one gateway among those with a session of this person that counts them: the same for as long as it has one. */
+export function homeOf({ held, told }: Person): string | undefined {
+  return held.some(({ gateway }) => gateway === told?.home) ? told?.home : held[0]?.gateway
 }
 
 /** The latest choice among these sessions. */

@@ -72,6 +72,7 @@ function recordOf(partition: number, event: PresenceEvent): OutgoingRecord {
           [headers.type]: presenceEventTypes.changed,
           [headers.version]: String(version),
           [headers.state]: state,
+          ...(event.home === undefined ? {} : { [headers.home]: event.home }),
         },
       }
     }
@@ -105,7 +106,12 @@ function recordOf(partition: number, event: PresenceEvent): OutgoingRecord {
         version: event.version,
         time: iso(event.time),
         ...(event.complete ? { complete: event.complete } : {}),
-        users: event.users.map(({ user, state, lastSeen }) => ({ user, state, ...seen(lastSeen) })),
+        users: event.users.map(({ user, state, home, lastSeen }) => ({
+          user,
+          state,
+          ...(home === undefined ? {} : { home }),
+          ...seen(lastSeen),
+        })),
       }
       return {
         topic,
