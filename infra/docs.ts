@@ -132,7 +132,8 @@ function fieldsOf(data: z.ZodType): string {
     .join(', ')
 }
 
-function kept(ms: number): string {
+function kept(ms: number | 'compacted'): string {
+  if (ms === 'compacted') return 'the latest of each key'
   const hours = ms / HOUR_MS
   const [count, unit] = hours % 24 === 0 ? [hours / 24, 'day'] : [hours, 'hour']
   return `${count} ${unit}${count === 1 ? '' : 's'}`

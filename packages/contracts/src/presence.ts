@@ -167,6 +167,10 @@ export const audienceSchema = z.object({
 })
 export type Audience = z.output<typeof audienceSchema>
 
+/** The value of a record on `presence.seen`. `at`: milliseconds. Hidden: it may be told to nobody. */
+export const seenSchema = z.object({ at: time, hidden: z.boolean() })
+export type Seen = z.output<typeof seenSchema>
+
 /** Which partition of `presence.signals` knows about this user. */
 export const presencePartitionOf = (user: string): number =>
   partitionOf(user, topics.presenceSignals.partitions)

@@ -6,7 +6,8 @@ export interface Topic {
   readonly consumers: readonly string[]
   /** Never changes within a generation: order within a key rests on it. */
   readonly partitions: number
-  readonly retentionMs: number
+  /** `compacted`: the latest record of each key is kept for ever. */
+  readonly retentionMs: number | 'compacted'
   readonly describe: string
 }
 
@@ -68,6 +69,15 @@ export const topics = {
     partitions: 6,
     retentionMs: HOUR,
     describe: 'Who is online, away, not to be disturbed or offline, and who is typing.',
+  },
+  presenceSeen: {
+    name: 'presence.seen',
+    key: 'user',
+    producers: ['presence'],
+    consumers: ['presence'],
+    partitions: 6,
+    retentionMs: 'compacted',
+    describe: 'When somebody who is offline was last here, and whether they hide it.',
   },
   presenceAudiences: {
     name: 'presence.audiences',

@@ -1,4 +1,5 @@
 // presence: presence.signals in, who is here kept in memory, presence.events out.
+import { randomUUID } from 'node:crypto'
 import { presenceTimes, topics } from '@klatsch/contracts'
 import { kafkaEventBus } from '@klatsch/event-bus'
 import {
@@ -10,7 +11,9 @@ import {
   runService,
 } from '@klatsch/service-kit'
 import { configSchema } from './config.ts'
+import { Memory } from './domain/memory.ts'
 import { latestSignals } from './inbound/latest.ts'
+import { learnSeen } from './inbound/seen.ts'
 import { signalProcessor } from './inbound/signals.ts'
 import { showMetrics } from './outbound/metrics.ts'
 
@@ -21,7 +24,17 @@ await runService(
     const kafka = { ...kafkaConnection(config), clientId: 'presence', log }
     const bus = await use(kafkaEventBus(kafka))
     const publisher = await use(bus.publisher())
-    const processor = signalProcessor(publisher, latestSignals(kafka, Date.now))
+    const memory = new Memory()
+    const processor = signalProcessor(publisher, memory, latestSignals(kafka, Date.now))
+    const seen = await use(
+      bus.consume({
+        // A group of its own, without a position: every instance reads all of it.
+        group: `presence-seen-${randomUUID()}`,
+        topics: [topics.presenceSeen.name],
+        start: 'committed',
+        handler: learnSeen(memory),
+      }),
+    )
     const consumer = await use(
       bus.consume({
         group: 'presence',
@@ -37,11 +50,18 @@ await runService(
         },
       }),
     )
-    showMetrics(processor, () => consumer.lag)
+    showMetrics(processor, memory, () => consumer.lag)
     await use(endWhenStopped(consumer))
+    await use(endWhenStopped(seen))
     const { HOST: host, PORT: port } = config
     await use(
-      httpServer({ host, port, log, health: { kafka: () => consumerHealth(consumer) }, routes: () => {} }),
+      httpServer({
+        host,
+        port,
+        log,
+        health: { signals: () => consumerHealth(consumer), seen: () => consumerHealth(seen) },
+        routes: () => {},
+      }),
     )
     await consumer.ready
   },

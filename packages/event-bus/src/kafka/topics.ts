@@ -56,7 +56,9 @@ export async function ensureTopics(
 
 function topicConfig(topic: Topic, replication: number): { name: string; value: string }[] {
   const config = [
-    { name: 'retention.ms', value: String(topic.retentionMs) },
+    topic.retentionMs === 'compacted'
+      ? { name: 'cleanup.policy', value: 'compact' }
+      : { name: 'retention.ms', value: String(topic.retentionMs) },
     { name: 'message.timestamp.type', value: 'LogAppendTime' },
   ]
   // A dead letter is the record as it came and the reason beside it: it must fit where the record did.

@@ -102,11 +102,12 @@ describe('last seen', () => {
     world.gateways[0]!.close('s1')
     world.run(10_000)
     expect(lastSeen(world.events)).toBe(at)
+    expect(world.events).toContainEqual({ kind: 'seen', user: 'ada', at, hidden: false })
     world.append({ kind: 'ask', users: ['ada', 'nobody'] })
     world.run(100)
     const answer = world.events.findLast((event) => event.kind === 'roster')
     expect(answer?.kind === 'roster' && answer.users).toEqual([
-      { user: 'ada', state: 'offline', home: undefined, lastSeen: at },
+      { user: 'ada', state: 'offline', home: undefined, lastSeen: undefined },
       { user: 'nobody', state: 'offline', home: undefined, lastSeen: undefined },
     ])
   })
@@ -132,7 +133,7 @@ describe('last seen', () => {
     world.run(6_000)
     expect(changes(world, 'ada')).toEqual(['online', 'offline'])
     expect(lastSeen(world.events)).toBeUndefined()
-    expect(world.owner!.state.seen.size).toBe(0)
+    expect(world.events).toContainEqual(expect.objectContaining({ kind: 'seen', user: 'ada', hidden: true }))
   })
 })
 

@@ -13,8 +13,6 @@ const { leaseMs, maxStepMs, graceMs, handOverMs, rebuildMs } = presenceTimes
 /** A gateway whose set is not whole is asked for it so often. */
 const ASK_MS = 2_000
 const FENCE_MS = 3_600_000
-const SEEN_MS = 3_600_000
-const MAX_SEEN = 20_000
 const ROSTER_USERS = 500
 
 /**
@@ -219,7 +217,7 @@ function settle(turn: Turn): void {
   partition.settled = true
   const all: RosterEntry[] = []
   for (const [user, person] of partition.people) {
-    const entry = tell(partition, user, person)
+    const entry = tell(turn, user, person)
     if (entry.state !== 'offline') all.push(entry)
   }
   const of = Math.max(1, Math.ceil(all.length / ROSTER_USERS))
@@ -231,28 +229,26 @@ function settle(turn: Turn): void {
 
 /** Until it is settled, there may be other sessions of the same person: then only `online` is sure. */
 function announce(turn: Turn, user: string): void {
-  const { partition, events, stamp } = turn
+  const { partition, stamp } = turn
   const person = partition.people.get(user)
   if (!person) return
   const state = stateOf(person.held)
   const { told } = person
   const news = told ? state !== told.state || homeOf(person) !== told.home : state !== 'offline'
   const sure = partition.settled || state === 'online'
-  if (news && sure) events.push({ kind: 'changed', ...tell(partition, user, person), ...stamp })
-  else if (state === 'offline') tell(partition, user, person)
+  if (news && sure) turn.events.push({ kind: 'changed', ...tell(turn, user, person), ...stamp })
+  else if (state === 'offline') tell(turn, user, person)
 }
 
-/** Notes what is told of somebody now. Who is offline is forgotten, but for when they were here. */
-function tell(partition: Partition, user: string, person: Person): RosterEntry {
+/** Notes what is told of somebody now. Who is offline is forgotten here. */
+function tell({ partition, events }: Turn, user: string, person: Person): RosterEntry {
   const state = stateOf(person.held)
   const home = homeOf(person)
   person.told = { state, home }
   if (state !== 'offline') return { user, state, home, lastSeen: undefined }
   partition.people.delete(user)
-  partition.seen.delete(user)
-  if (!person.last || person.last.hidden) return { user, state, home, lastSeen: undefined }
-  partition.seen.set(user, person.last.at)
-  return { user, state, home, lastSeen: person.last.at }
+  if (person.last) events.push({ kind: 'seen', user, ...person.last })
+  return { user, state, home, lastSeen: person.last?.hidden ? undefined : person.last?.at }
 }
 
 /** Before it is settled only those who are surely online are named: the roster of all names the others, or not. */
@@ -262,20 +258,15 @@ function answer({ partition, events, stamp }: Turn, asks: readonly string[]): vo
     const person = partition.people.get(user)
     const state = stateOf(person?.held ?? [])
     if (!partition.settled && state !== 'online') continue
-    const lastSeen = person ? undefined : partition.seen.get(user)
-    users.push({ user, state, home: person && homeOf(person), lastSeen })
+    users.push({ user, state, home: person && homeOf(person), lastSeen: undefined })
   }
   if (users.length > 0) events.push({ kind: 'roster', users, ...stamp })
 }
 
 /** Bounds what is remembered of those who are gone. */
-function forget({ clock, time, fenced, seen }: Partition): void {
+function forget({ clock, fenced }: Partition): void {
   for (const [gateway, { at }] of fenced) {
     if (clock - at <= FENCE_MS) break
     fenced.delete(gateway)
-  }
-  for (const [user, at] of seen) {
-    if (seen.size <= MAX_SEEN && time! - at <= SEEN_MS) break
-    seen.delete(user)
   }
 }

@@ -34,9 +34,12 @@ export type PresenceEvent =
       readonly version: number
       readonly time: number
     }
+  /** Somebody's last session ended then; to be remembered, and told unless hidden. */
+  | { readonly kind: 'seen'; readonly user: string; readonly at: number; readonly hidden: boolean }
   /** `fenced`: the epoch that is over, and all before it. */
   | { readonly kind: 'resync'; readonly gateway: string | undefined; readonly fenced: number | undefined }
 
+/** Of who is offline, `lastSeen` is filled in on the way out. */
 export interface RosterEntry {
   readonly user: string
   readonly state: PresenceState
@@ -81,8 +84,6 @@ export interface Partition {
   /** People with sessions that ended a moment ago, and when the first of them is over, by the lease clock. */
   readonly leaving: Set<string>
   nextEnd: number
-  /** When people who are offline were last here, log time; the oldest entry first. Hidden ones are not in it. */
-  readonly seen: Map<string, number>
 }
 
 export function newPartition(): Partition {
@@ -96,7 +97,6 @@ export function newPartition(): Partition {
     people: new Map(),
     leaving: new Set(),
     nextEnd: Number.POSITIVE_INFINITY,
-    seen: new Map(),
   }
 }
 

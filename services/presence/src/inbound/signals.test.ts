@@ -13,9 +13,12 @@ import {
 } from '@klatsch/contracts'
 import { type IncomingRecord, type OutgoingRecord, PassingFault, type Publisher } from '@klatsch/event-bus'
 import { expect, test } from 'vitest'
+import { Memory } from '../domain/memory.ts'
+import { learnSeen } from './seen.ts'
 import { signalProcessor } from './signals.ts'
 
 const ADA = '0b8f6f0e-6a5e-4f0e-8b1e-000000000001'
+const BOB = '0b8f6f0e-6a5e-4f0e-8b1e-000000000002'
 const PARTITION = 3
 const context = { topic: topics.presenceSignals.name, partition: PARTITION, attempt: 1 }
 
@@ -33,7 +36,7 @@ function setUp(latest: readonly IncomingRecord[] = []) {
       published.push(...records)
     },
   }
-  const processor = signalProcessor(publisher, async () => latest)
+  const processor = signalProcessor(publisher, new Memory(), async () => latest)
   const lost = new AbortController()
   let offset = 100 + latest.length
   const next = (value: unknown, time: number): IncomingRecord => record(value, offset++, time)
@@ -110,6 +113,56 @@ test('a record that is no signal changes nothing, and is no hole once it is buri
     processor.buried(bad)
     expect(processor.partitions.get(PARTITION)?.people.size).toBeLessThanOrEqual(1)
   }
+})
+
+test('when somebody was last here is remembered and told, unless they hide it', async () => {
+  const { processor, published, lost, next, handle } = setUp()
+  await processor.assigned(PARTITION, lost.signal)
+  const ended = (user: string) => ({
+    kind: 'gateway',
+    gateway: 'g',
+    epoch: 1,
+    n: 2,
+    ended: [{ user, session: 's', graceMs: 0 }],
+  })
+  const chosen = { dnd: false, hideLastSeen: true, at: 1 }
+  const sessions = [
+    { user: ADA, session: 's', idle: false },
+    { user: BOB, session: 't', idle: false, chosen },
+  ]
+  await handle([next({ ...online(), sessions }, 0)])
+  await handle([
+    next({ ...ended(ADA), ended: [...ended(ADA).ended, { user: BOB, session: 't', graceMs: 0 }] }, 900),
+  ])
+  for (let at = 1_800; at < 20_000; at += 900) await handle([next({ kind: 'tick' }, at)])
+  const remembered = published.filter(({ topic }) => topic === topics.presenceSeen.name)
+  expect(remembered.map(({ key, value }) => [key, JSON.parse(String(value))])).toEqual([
+    [ADA, { at: 900, hidden: false }],
+    [BOB, { at: 900, hidden: true }],
+  ])
+  await handle([next({ kind: 'ask', users: [ADA, BOB] }, 21_000)])
+  expect(rosterSchema.parse(JSON.parse(String(published.at(-1)!.value))).users).toEqual([
+    { user: ADA, state: 'offline', lastSeen: '1970-01-01T00:00:00.900Z' },
+    { user: BOB, state: 'offline' },
+  ])
+})
+
+test('what other instances remembered is known here, the latest of each', async () => {
+  const memory = new Memory(2)
+  const learn = learnSeen(memory)
+  const of = (user: string, value: unknown) => ({ ...record(value, 0, 0), key: user })
+  await learn(
+    [
+      of(ADA, { at: 5, hidden: false }),
+      of(ADA, { at: 3, hidden: true }),
+      of(BOB, { at: 9, hidden: true }),
+      of(BOB, '{'),
+    ],
+    { ...context, signal: new AbortController().signal },
+  )
+  expect([memory.lastSeen(ADA), memory.lastSeen(BOB), memory.size]).toEqual([5, undefined, 2])
+  memory.note('one more', { at: 1, hidden: false })
+  expect([memory.size, memory.lastSeen(ADA)]).toEqual([2, undefined])
 })
 
 test('time is kept only where somebody is known', async () => {

@@ -1,5 +1,6 @@
 import { type BatchHandler, type IncomingRecord, PassingFault, type Publisher } from '@klatsch/event-bus'
 import { takeIn } from '../domain/leases.ts'
+import type { Memory } from '../domain/memory.ts'
 import {
   isQuiet,
   newPartition,
@@ -36,6 +37,7 @@ interface Owned {
 /** Signals in, states kept per partition in memory, what changed out. */
 export function signalProcessor(
   publisher: Publisher,
+  memory: Memory,
   /** The latest records of a partition, of about the length of a lease, in order; none when they cannot be had. */
   latest: (partition: number) => Promise<readonly IncomingRecord[]>,
 ): SignalProcessor {
@@ -56,7 +58,7 @@ export function signalProcessor(
         states.delete(partition)
       })
       const everybody: PresenceEvent = { kind: 'resync', gateway: undefined, fenced: undefined }
-      await orPass(tell(publisher, partition, [everybody]))
+      await orPass(tell(publisher, memory, partition, [everybody]))
       for (const record of await latest(partition)) {
         mine.untold.push(...takeIn(mine.state, tryDecode(record)))
       }
@@ -66,7 +68,7 @@ export function signalProcessor(
       if (!mine) throw new PassingFault('the partition was taken away')
       // Decoded first: one that cannot be is found before any changes the state.
       for (const record of records.map(decodeSignal)) mine.untold.push(...takeIn(mine.state, record))
-      await orPass(tell(publisher, partition, mine.untold))
+      await orPass(tell(publisher, memory, partition, mine.untold))
       counts.told += mine.untold.length
       mine.untold = []
     },

@@ -7,25 +7,31 @@ import {
   presenceTimes,
   type Resync,
   type Roster,
+  type Seen,
   type TypingData,
   topics,
   userSubject,
 } from '@klatsch/contracts'
 import type { OutgoingRecord, Publisher } from '@klatsch/event-bus'
+import type { Memory } from '../domain/memory.ts'
 import type { PresenceEvent } from '../domain/partition.ts'
 
 /** Records handed to the publisher at a time: far below what it queues. */
 const CHUNK = 2_000
 
-/** Resolves when all of it is on `presence.events`, in order. */
+/** Resolves when all of it is on `presence.events`, and on `presence.seen` what is to be remembered, in order. */
 export async function tell(
   publisher: Publisher,
+  memory: Memory,
   partition: number,
   events: readonly PresenceEvent[],
 ): Promise<void> {
   const records = events
     .filter((event, index) => event.kind !== 'resync' || isLastOf(events, event, index))
-    .map((event) => recordOf(partition, event))
+    .map((event) => {
+      if (event.kind === 'seen') memory.note(event.user, event)
+      return recordOf(partition, event, memory)
+    })
   for (let at = 0; at < records.length; at += CHUNK) await publisher.publish(records.slice(at, at + CHUNK))
 }
 
@@ -46,7 +52,7 @@ const isLastOf = (
 const iso = (time: number): string => new Date(time).toISOString()
 const seen = (at: number | undefined) => (at === undefined ? {} : { lastSeen: iso(at) })
 
-function recordOf(partition: number, event: PresenceEvent): OutgoingRecord {
+function recordOf(partition: number, event: PresenceEvent, memory: Memory): OutgoingRecord {
   const topic = topics.presenceEvents.name
   // Both topics have the same partitions, so all that is told of one partition of signals is in order.
   const wide = presencePartitionKey(partition)
@@ -106,11 +112,11 @@ function recordOf(partition: number, event: PresenceEvent): OutgoingRecord {
         version: event.version,
         time: iso(event.time),
         ...(event.complete ? { complete: event.complete } : {}),
-        users: event.users.map(({ user, state, home, lastSeen }) => ({
+        users: event.users.map(({ user, state, home }) => ({
           user,
           state,
           ...(home === undefined ? {} : { home }),
-          ...seen(lastSeen),
+          ...seen(state === 'offline' ? memory.lastSeen(user) : undefined),
         })),
       }
       return {
@@ -119,6 +125,10 @@ function recordOf(partition: number, event: PresenceEvent): OutgoingRecord {
         value: JSON.stringify(value),
         headers: { [headers.type]: presenceEventTypes.roster },
       }
+    }
+    case 'seen': {
+      const value: Seen = { at: event.at, hidden: event.hidden }
+      return { topic: topics.presenceSeen.name, key: event.user, value: JSON.stringify(value), headers: {} }
     }
     case 'resync': {
       const { gateway, fenced } = event
