@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
+import { beingHere } from './being-here.ts'
 import { comingIn } from './coming-in.ts'
 import { beingCutOff } from './cut-off.ts'
 import { findingOnesWay } from './finding.ts'
@@ -47,6 +48,7 @@ const visits: Visits = {
 
 comingIn(visits)
 talking(visits)
+beingHere(visits)
 beingCutOff(visits)
 findingOnesWay(visits)
 reachingEverything(visits)

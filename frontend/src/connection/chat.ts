@@ -16,6 +16,7 @@ import { gapOf } from '../state/timeline.ts'
 import { history } from './history.ts'
 import { keepLocally, seenBefore } from './keep.ts'
 import { names } from './names.ts'
+import { keepPresence, type PresenceKeeper } from './presence.ts'
 
 /** Rooms asked for their last event at a time. */
 const TAILS_AT_ONCE = 4
@@ -25,6 +26,7 @@ const MEMBER_PAGE = 200
 /** Everything one logged-in person can do and see. */
 export interface Chat {
   readonly store: Store
+  readonly presence: Omit<PresenceKeeper, 'stop'>
   /** Ends everything; what is in the outbox is kept for the next time. */
   close(): Promise<void>
   /** Connects now instead of when the wait is over. */
@@ -68,6 +70,7 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
     learn: people.need,
   })
   const stopKeeping = keepLocally(store)
+  const presence = keepPresence(store, client)
   let closed = false
 
   /** Asks again what the server says of a room. Answers whether this person may see it. */
@@ -211,6 +214,7 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
 
   function send(subject: string, text: string): void {
     dispatch({ type: 'caught-up', subject })
+    presence.type(subject, false)
     const { id, outcome } = client.command('chat.message.send.v1', subject, { text })
     outcome.catch((error: unknown) => {
       // Closing leaves outcomes open; those commands are still in the storage.
@@ -229,10 +233,12 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
 
   return {
     store,
+    presence,
     async close() {
       closed = true
       for (const stop of subscriptions) stop()
       stopKeeping()
+      presence.stop()
       await client.close()
     },
     tryNow: () => client.connect(),

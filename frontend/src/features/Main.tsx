@@ -11,12 +11,14 @@ import { RoomPane } from './room/RoomPane.tsx'
 import { CreateRoomDialog } from './rooms/CreateRoomDialog.tsx'
 import { RoomFinder } from './rooms/RoomFinder.tsx'
 import { RoomsPane } from './rooms/RoomsPane.tsx'
+import { StatusDialog } from './StatusDialog.tsx'
 import { useShortcuts } from './shortcuts.ts'
 
 export type Overlay =
   | { readonly kind: 'finder' }
   | { readonly kind: 'create'; readonly name: string }
   | { readonly kind: 'log-out'; readonly next: EntryMode }
+  | { readonly kind: 'status' }
 
 const LAST_ROOM = 'klatsch.room'
 
@@ -42,6 +44,7 @@ export function Main({ logOut }: { logOut: (next: EntryMode) => void }) {
       {(!narrow || subject) && <RoomPane key={subject} subject={subject} show={setOverlay} />}
       {overlay?.kind === 'finder' && <RoomFinder show={setOverlay} close={close} />}
       {overlay?.kind === 'create' && !me.guest && <CreateRoomDialog name={overlay.name} close={close} />}
+      {overlay?.kind === 'status' && <StatusDialog close={close} />}
       {overlay?.kind === 'log-out' && (
         <LogOutDialog
           next={overlay.next}

@@ -10,6 +10,7 @@ import {
   type User,
 } from '@klatsch/contracts'
 import { entryKey } from './entry.ts'
+import { evolveHere, type Here, type HereAction, nobodyHere } from './here.ts'
 import { blankMembers, evolveRoom, type Members, type RoomState, withMembers, withSnapshot } from './room.ts'
 import { type Sending, withArrival, withOutbox, withRejected } from './sending.ts'
 import { blankTimeline, mergePage, type Page, trimTimeline } from './timeline.ts'
@@ -26,6 +27,7 @@ export interface State {
   /** Live events of rooms whose snapshot is not here yet. */
   readonly early: Readonly<Record<string, readonly StreamEvent[]>>
   readonly people: Readonly<Record<string, Person>>
+  readonly here: Here
   readonly sending: readonly Sending[]
   /** Room → messageNo of the last message this person has seen on this device. */
   readonly seen: Readonly<Record<string, number>>
@@ -75,6 +77,7 @@ export type Action =
   | { readonly type: 'watch'; readonly subject: string | undefined }
   | { readonly type: 'seen'; readonly seen: Readonly<Record<string, number>> }
   | { readonly type: 'checked'; readonly events: number }
+  | HereAction
   | { readonly type: 'storage-failed' }
   | { readonly type: 'diverged' }
 
@@ -87,6 +90,7 @@ export const initialState = (me: User, seen: Readonly<Record<string, number>>): 
   roomList: 'loading',
   early: {},
   people: { [me.id]: me },
+  here: nobodyHere,
   sending: [],
   seen,
   divider: {},
@@ -100,6 +104,10 @@ export function reduce(state: State, action: Action): State {
   switch (action.type) {
     case 'connection':
       return { ...state, connection: action.connection }
+    case 'present':
+    case 'typing':
+    case 'online':
+      return { ...state, here: evolveHere(state.here, action) }
     case 'rooms':
       return action.rooms.reduce(takeSnapshot, { ...state, roomList: 'ready' })
     case 'rooms-failed':

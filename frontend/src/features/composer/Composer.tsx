@@ -105,7 +105,10 @@ export function Composer({ subject }: { subject: string }) {
           aria-describedby={left < MAX - NEAR ? 'composer-left' : undefined}
           aria-invalid={left < 0 || undefined}
           enterKeyHint={touch.matches ? 'enter' : 'send'}
-          onChange={(event) => setText(event.target.value)}
+          onChange={(event) => {
+            setText(event.target.value)
+            chat.presence.type(subject, event.target.value.trim() !== '')
+          }}
           onKeyDown={pressed}
           onPaste={(event) => refuseHuge(event.clipboardData.getData('text/plain'), event)}
           onDrop={(event) => refuseHuge(event.dataTransfer.getData('text/plain'), event)}

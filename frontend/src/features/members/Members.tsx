@@ -1,20 +1,31 @@
+import type { PresenceData } from '@klatsch/contracts'
 import { useEffect, useMemo, useState } from 'react'
 import { Avatar } from '../../components/Avatar.tsx'
 import { Button } from '../../components/Button.tsx'
 import { nameOf } from '../../lib/identity.ts'
+import { fullTime } from '../../lib/time.ts'
 import { useChat, useChatState } from '../chat-context.ts'
+import { HereDot } from './HereDot.tsx'
 
 /** More than these, and a field to filter by name appears. */
 const FILTER_FROM = 12
 const SHOWN = 300
 
-/** Everyone in a room, by name. */
+const isHere = (presence: PresenceData | undefined): boolean =>
+  presence !== undefined && presence.state !== 'offline'
+
+const lastSeenOf = (presence: PresenceData | undefined): string | undefined =>
+  presence?.lastSeen === undefined ? undefined : `Last here ${fullTime(Date.parse(presence.lastSeen))}`
+
+/** Everyone in a room: those who are here first, then by name. */
 export function Members({ subject, inDialog = false }: { subject: string; inDialog?: boolean }) {
   const chat = useChat()
   const members = useChatState((state) => state.rooms[subject]?.members)
   const count = useChatState((state) => state.rooms[subject]?.memberCount ?? 0)
   const people = useChatState((state) => state.people)
   const me = useChatState((state) => state.me.id)
+  const here = useChatState((state) => state.here.people)
+  const online = useChatState((state) => state.here.online[subject])
   const [filter, setFilter] = useState('')
 
   const unknown = members === undefined
@@ -27,14 +38,22 @@ export function Members({ subject, inDialog = false }: { subject: string; inDial
     return Object.keys(members?.joined ?? {})
       .map((id) => ({ id, person: people[id], name: nameOf(people[id]) }))
       .filter(({ name }) => name.toLocaleLowerCase().includes(wanted))
-      .sort((a, b) => Number(b.id === me) - Number(a.id === me) || a.name.localeCompare(b.name))
-  }, [members, people, filter, me])
+      .sort(
+        (a, b) =>
+          Number(b.id === me) - Number(a.id === me) ||
+          Number(isHere(here[b.id])) - Number(isHere(here[a.id])) ||
+          a.name.localeCompare(b.name),
+      )
+  }, [members, people, here, filter, me])
 
   return (
     <div className="flex h-full min-h-0 flex-col">
       {!inDialog && (
         <h2 className="flex min-h-15 items-center gap-2 px-5 pt-[env(safe-area-inset-top)] font-semibold">
           Members <span className="font-normal text-faint tabular-nums">{count}</span>
+          {online !== undefined && online > 0 && (
+            <span className="ml-auto text-[13px] font-normal text-faint tabular-nums">{online} here</span>
+          )}
         </h2>
       )}
       {count >= FILTER_FROM && (
@@ -72,8 +91,11 @@ export function Members({ subject, inDialog = false }: { subject: string; inDial
         <ul>
           {shown.slice(0, SHOWN).map(({ id, person, name }) => (
             <li key={id} className="flex items-center gap-3 rounded-xl px-2 py-1.5">
-              <Avatar id={id} person={person} size="small" />
-              <span className="min-w-0 flex-1 truncate">
+              <span className="relative flex-none">
+                <Avatar id={id} person={person} size="small" />
+                <HereDot state={here[id]?.state} />
+              </span>
+              <span className="min-w-0 flex-1 truncate" title={lastSeenOf(here[id])}>
                 {name}
                 {id === me && <span className="text-faint"> (you)</span>}
               </span>

@@ -14,6 +14,7 @@ import { Timeline } from '../timeline/Timeline.tsx'
 import { JoinPane } from './JoinPane.tsx'
 import { RoomDetails } from './RoomDetails.tsx'
 import { RoomHeader } from './RoomHeader.tsx'
+import { TypingLine } from './TypingLine.tsx'
 
 const MEMBERS_SHOWN = 'klatsch.members'
 
@@ -44,6 +45,11 @@ export function RoomPane({
     }
   }, [chat, subject, listed])
 
+  useEffect(() => {
+    chat.presence.look(subject)
+    return () => chat.presence.look(undefined)
+  }, [chat, subject])
+
   if (!subject) return <NoRoom show={show} />
   const toggle = () => {
     if (!wide) setDrawer(true)
@@ -69,6 +75,7 @@ export function RoomPane({
         {exists && member ? (
           <>
             <Timeline subject={subject} />
+            <TypingLine subject={subject} />
             <Composer subject={subject} />
           </>
         ) : (

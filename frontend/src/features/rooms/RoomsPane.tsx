@@ -9,6 +9,7 @@ import { myRooms } from '../../state/selectors.ts'
 import { unreadOf } from '../../state/state.ts'
 import { useChat, useChatState } from '../chat-context.ts'
 import type { Overlay } from '../Main.tsx'
+import { HereDot } from '../members/HereDot.tsx'
 import { modKey } from '../shortcuts.ts'
 
 /** The left column: the rooms one is in, who one is, and what has been checked. */
@@ -150,10 +151,20 @@ const themes: Readonly<Record<Theme, { next: Theme; icon: 'half' | 'sun' | 'moon
 
 function Me({ show }: { show: (overlay: Overlay) => void }) {
   const me = useChatState((state) => state.me)
+  const state = useChatState(({ here }) => here.people[me.id]?.state)
   const theme = themes[useTheme()]
   return (
     <div className="flex items-center gap-2.5 border-t border-line py-2.5 pr-2 pl-4">
-      <Avatar id={me.id} person={me} size="medium" />
+      <button
+        type="button"
+        aria-label="How others see you"
+        title="How others see you"
+        onClick={() => show({ kind: 'status' })}
+        className="relative flex-none rounded-xl"
+      >
+        <Avatar id={me.id} person={me} size="medium" />
+        <HereDot state={state} />
+      </button>
       <p className="min-w-0 flex-1 leading-tight">
         <span className="block truncate font-semibold">{me.displayName}</span>
         <span className="block truncate text-[13px] text-faint">

@@ -1,0 +1,19 @@
+import { nameOf } from '../../lib/identity.ts'
+import { useChatState } from '../chat-context.ts'
+
+const nobody: readonly string[] = []
+const list = new Intl.ListFormat('en', { type: 'conjunction' })
+
+/** Who is typing here now. Always as high as a line, so that nothing moves when somebody begins. */
+export function TypingLine({ subject }: { subject: string }) {
+  const me = useChatState((state) => state.me.id)
+  const users = useChatState((state) => state.here.typing[subject] ?? nobody)
+  const people = useChatState((state) => state.people)
+  const names = users.filter((user) => user !== me).map((user) => nameOf(people[user]))
+  const who = names.length > 3 ? 'Several people' : list.format(names)
+  return (
+    <p className="h-5 truncate px-5 text-[13px] leading-5 text-faint md:px-8">
+      {names.length > 0 && `${who} ${names.length === 1 ? 'is' : 'are'} typing…`}
+    </p>
+  )
+}
