@@ -30,6 +30,10 @@ export function talking({ twoInARoom }: Visits): void {
       await one.keyboard.press('Enter')
       await messages(two, 'Is the coffee ready?').waitFor()
       await confirmed(one, 'Is the coffee ready?')
+      // The page is looked at once a frame, so the look may be a frame behind the page.
+      await one.waitForFunction(
+        () => (globalThis as unknown as { seen: { states: string[] } }).seen.states.at(-1) === 'confirmed',
+      )
       const { elements, states, blinked } = await one.evaluate(() => {
         const { seen } = globalThis as unknown as {
           seen: { elements: Set<Element>; states: string[]; blinked: boolean }
