@@ -95,10 +95,10 @@ for (const figure of chosen) {
     await stopAll()
   }
 }
-if (!stopping) {
+if (!stopping && measured.length > 0) {
   const report = { at: new Date().toISOString(), machine: machine(), figures: measured }
   writeFileSync(join(results, 'bench.json'), `${JSON.stringify(report, null, 2)}\n`)
   if (measured.length > 1) console.log(`\n${table(measured.flatMap(({ rows }) => rows))}\n`)
-  say(`written to .results/bench.json`)
-  await end(failed ? 1 : 0)
+  say('written to .results/bench.json')
 }
+await end(failed ? 1 : 0)

@@ -146,5 +146,5 @@ function endWithUs(child: ChildProcess): void {
 }
 
 function lastLines(file: string): string {
-  return readFileSync(file, 'utf8').trim().split('\n').slice(-12).join('\n')
+  return readFileSync(file, 'utf8').trim().split('\n').slice(-20).join('\n')
 }

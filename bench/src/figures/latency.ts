@@ -4,7 +4,7 @@ import { type Figure, ROUNDS, type Row, row } from '../figure.ts'
 import { hopTopics, type KafkaHopsCalls } from '../floors/kafka-hops.ts'
 import type { LoadCalls } from '../load/main.ts'
 import { makePeople, makeRooms, seatInRooms } from '../people.ts'
-import { startProcess } from '../processes.ts'
+import { type BenchProcess, startProcess } from '../processes.ts'
 import type { Stack } from '../stack.ts'
 import { percentile } from '../statistics.ts'
 import { MESSAGE_TEXT } from './common.ts'
@@ -12,6 +12,7 @@ import { MESSAGE_TEXT } from './common.ts'
 const SOCKETS = 1_000
 const ROOMS = 100
 const load = { perSecond: 500, warmMs: 2_000, ms: 8_000 }
+const MESSAGES = (load.perSecond * (load.warmMs + load.ms)) / 1_000
 /** About what a command and an event of ours are, so that the floor carries as much. */
 const BYTES = { command: 520, event: 850 }
 const PARTITIONS = 12
@@ -60,25 +61,39 @@ export const latency: Figure = {
       const acked: number[][] = []
       const seen: number[][] = []
       const late: number[][] = []
+      const cpu = { ours: [] as number[], floor: [] as number[] }
       for (let round = 0; round < ROUNDS; round += 1) {
+        const begun = await cpuMs(edge, decider)
         floor.push(await edge.call('measure', { ...load, commandBytes: BYTES.command }))
+        const between = await cpuMs(gateway.process, chat.process)
+        cpu.floor.push(((await cpuMs(edge, decider)) - begun) / MESSAGES)
         const ours = await sockets.call('latencies', {
           group: 'people',
           rooms: seats,
           load: { ...load, text: MESSAGE_TEXT },
         })
+        cpu.ours.push(((await cpuMs(gateway.process, chat.process)) - between) / MESSAGES)
         acked.push(ours.acked)
         seen.push(ours.seen)
         late.push(ours.late)
       }
-      return rowsOf({ floor, acked, seen, late })
+      return rowsOf({ floor, acked, seen, late }, cpu)
     } finally {
       for (const each of [sockets, edge, decider, gateway.process, chat.process]) await each.stop()
     }
   },
 }
 
-function rowsOf(measured: Record<'floor' | 'acked' | 'seen' | 'late', number[][]>): Row[] {
+/** Processor time that these took so far, together. */
+async function cpuMs(...processes: readonly BenchProcess[]): Promise<number> {
+  const used = await Promise.all(processes.map((each) => each.usage()))
+  return used.reduce((sum, each) => sum + each.cpuMs, 0)
+}
+
+function rowsOf(
+  measured: Record<'floor' | 'acked' | 'seen' | 'late', number[][]>,
+  cpu: Record<'ours' | 'floor', number[]>,
+): Row[] {
   const at = (name: keyof typeof measured, share: number) =>
     measured[name].map((values) => percentile(values, share))
   const line = (name: 'acked' | 'seen', share: number) =>
@@ -97,6 +112,15 @@ function rowsOf(measured: Record<'floor' | 'acked' | 'seen' | 'late', number[][]
     line('acked', 0.99),
     line('seen', 0.5),
     line('seen', 0.99),
+    row(
+      {
+        what: 'processor time of gateway and chat for each message and its ten deliveries',
+        unit: 'ms',
+        against: 'of its two processes, which deliver nothing',
+      },
+      cpu.ours,
+      cpu.floor,
+    ),
     row({ what: 'by how much the load itself was late, p99', unit: 'ms' }, at('late', 0.99)),
   ]
 }

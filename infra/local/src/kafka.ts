@@ -33,7 +33,7 @@ export interface RunningKafka extends Supervised {
 }
 
 const HEAP_MB = 384
-const FORMAT_MS = 60_000
+const FORMAT_MS = 120_000
 // Relative to the folder it runs in: in a whole path, a comma, a colon or a percent sign would have a meaning.
 const DATA = 'data'
 const CONFIG = 'server.properties'

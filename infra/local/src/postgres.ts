@@ -39,7 +39,7 @@ export interface RunningPostgres extends Supervised {
 }
 
 const USER = 'klatsch'
-const INIT_MS = 60_000
+const INIT_MS = 120_000
 
 const settings = {
   listen_addresses: '127.0.0.1',

@@ -47,7 +47,7 @@ export interface Stack {
   stop(): Promise<void>
 }
 
-const SCRIPT_MS = 60_000
+const SCRIPT_MS = 120_000
 /** In which turn the parts are stopped: the edge first, the servers last. */
 const STOP_ORDER = [['gateway'], ['chat', 'presence'], ['kafka', 'postgres']]
 

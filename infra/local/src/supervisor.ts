@@ -60,7 +60,7 @@ export interface SuperviseOptions {
 const POLL_MS = 40
 const ANSWER_MS = 3_000
 const LAST_OUTPUT_MS = 200
-const FIRST_READY_MS = 90_000
+const FIRST_READY_MS = 180_000
 const BACKOFF_MS = { first: 100, most: 5_000 }
 /** A process that answered for so long had a good start: the backoff begins anew. */
 const GOOD_RUN_MS = 1_000

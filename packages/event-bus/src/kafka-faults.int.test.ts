@@ -12,6 +12,7 @@ import { adminHandle } from './kafka/admin.ts'
 import { kafkaEventBus } from './kafka/bus.ts'
 import type { KafkaSettings } from './kafka/client.ts'
 import { readRange } from './kafka/read-range.ts'
+import { createTopics } from './kafka/topics.ts'
 import type { IncomingRecord, Log, Publisher } from './types.ts'
 
 const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
@@ -40,12 +41,7 @@ afterAll(async () => {
 async function newTopic(partitions: number): Promise<string> {
   const admin = adminHandle(settingsAt(kafka.brokers))
   const topic = `faults-${++topics}`
-  await admin.run((a) =>
-    a.createTopics({
-      topics: [{ topic, numPartitions: partitions, replicationFactor: 1 }],
-      waitForLeaders: true,
-    }),
-  )
+  await createTopics(admin, [{ topic, numPartitions: partitions, replicationFactor: 1 }])
   await admin.close()
   return topic
 }

@@ -9,7 +9,7 @@ import { kafkaEventBus } from './kafka/bus.ts'
 import { kafkaSettingsFromEnv } from './kafka/env.ts'
 import { inspectTopics } from './kafka/inspect.ts'
 import { readRange } from './kafka/read-range.ts'
-import { ensureTopics } from './kafka/topics.ts'
+import { createTopics, ensureTopics } from './kafka/topics.ts'
 import type { EventBus, IncomingRecord } from './types.ts'
 
 const settings = kafkaSettingsFromEnv(process.env, 'event-bus-test')
@@ -26,7 +26,7 @@ async function newTopic(partitions: number, config: Record<string, string> = {})
     replicationFactor: 1,
     configEntries,
   }))
-  await admin.run((a) => a.createTopics({ topics, waitForLeaders: true }))
+  await createTopics(admin, topics)
   return name
 }
 
@@ -225,7 +225,7 @@ describe('a consumer', () => {
     await admin.run((a) => a.deleteTopics({ topics: [topic] }))
     while ((await admin.run((a) => a.listTopics())).includes(topic)) await sleep(10)
     const anew = { topic, numPartitions: 1, replicationFactor: 1 }
-    await admin.run((a) => a.createTopics({ topics: [anew], waitForLeaders: true }))
+    await createTopics(admin, [anew])
     await until(() => consumer.state.kind === 'stopped', 'to stop')
     expect(consumer.state).toMatchObject({ kind: 'stopped', reason: expect.stringContaining('range') })
     await bus.close()

@@ -166,6 +166,12 @@ export async function httpServer(options: {
     const error = toKlatschError(thrown)
     if (error.code === 'server.internal')
       log.error({ err: thrown, method: request.method, route: request.routeOptions.url }, 'request failed')
+    // Closed at once, the connection would take the answer with it while the body is still being sent (a proxy makes a
+    // 502 of that). The rest is read and thrown away, for as long as a request may take.
+    if (!request.raw.complete) {
+      reply.removeHeader('connection')
+      request.raw.resume()
+    }
     return sendProblem(reply, error)
   })
   app.setNotFoundHandler(

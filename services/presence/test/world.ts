@@ -7,6 +7,8 @@ import {
 import { takeIn } from '../src/domain/leases.ts'
 import { isQuiet, newPartition, type PresenceEvent, type SignalRecord } from '../src/domain/partition.ts'
 
+/** Not the beginning of the log: there was something before. */
+const FIRST = 1_000
 const { beatMs, tickMs, leaseMs } = presenceTimes
 
 /** What a receiver makes of the events: the latest state of everybody, by version. */
@@ -150,7 +152,7 @@ export class World {
   }
 
   append(signal: SignalRecord['signal']): void {
-    this.log.push({ offset: this.log.length, time: this.time, signal })
+    this.log.push({ offset: FIRST + this.log.length, time: this.time, signal })
   }
 
   /** An owner that begins where the last one committed, with the latest records read before, or without. */

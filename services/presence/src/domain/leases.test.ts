@@ -256,6 +256,15 @@ describe('records', () => {
   })
 })
 
+test('at the very beginning of the log there is nobody to wait for', () => {
+  const state = newPartition()
+  const session = { user: 'ada', session: 's', idle: true }
+  const signal = { kind: 'gateway' as const, gateway: 'g', epoch: 1, n: 1, full: { part: 1, of: 1 } }
+  expect(takeIn(state, { offset: 0, time: 0, signal: { ...signal, sessions: [session] } })).toMatchObject([
+    { kind: 'changed', user: 'ada', state: 'away' },
+  ])
+})
+
 describe('a new owner', () => {
   test('tells nothing but who is surely online, until every gateway that lives has said all', () => {
     const world = settledWorld()
@@ -346,10 +355,10 @@ describe('a new owner', () => {
       full: { part: 1, of: 1 },
       sessions,
     }
-    const told = takeIn(state, { offset: 0, time: 0, signal })
+    const told = takeIn(state, { offset: 1, time: 0, signal })
     for (let second = 1; !state.settled; second += 1) {
       const beat = { kind: 'gateway' as const, gateway: 'g', epoch: 1, n: second + 1 }
-      told.push(...takeIn(state, { offset: second, time: second * 1_000, signal: beat }))
+      told.push(...takeIn(state, { offset: second + 1, time: second * 1_000, signal: beat }))
     }
     const rosters = told.filter((event) => event.kind === 'roster')
     expect(rosters.map(({ users }) => users.length)).toEqual([500, 500, 201])

@@ -24,6 +24,8 @@ export function takeIn(partition: Partition, { offset, time, signal }: SignalRec
   const missed = partition.position >= 0 && offset !== partition.position + 1
   // Somebody may have been heard of in between.
   if (missed) Object.assign(partition, newPartition())
+  // Before the very first record nobody has said anything: there is nothing to wait for.
+  if (offset === 0) partition.settled = true
   partition.position = offset
   const log = Math.max(time, partition.time ?? time)
   partition.clock += Math.min(log - (partition.time ?? log), maxStepMs)
