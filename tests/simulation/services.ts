@@ -4,7 +4,7 @@ import type { CommandStore } from '@klatsch/chat/src/domain/command-store.ts'
 import { consumeCommands } from '@klatsch/chat/src/inbound/commands.ts'
 import { commandProcessor } from '@klatsch/chat/src/inbound/processor.ts'
 import type { MemoryStore } from '@klatsch/chat/src/outbound/memory-store.ts'
-import { type Head, KlatschError, limits, topics, userSubject } from '@klatsch/contracts'
+import { emptyTip, KlatschError, limits, type StreamTip, topics, userSubject } from '@klatsch/contracts'
 import { type Consumer, type MemoryEventBus, PassingFault } from '@klatsch/event-bus'
 import { createConnections } from '@klatsch/gateway/src/connections/connections.ts'
 import { createHub } from '@klatsch/gateway/src/connections/hub.ts'
@@ -81,10 +81,10 @@ export interface GatewayProcess extends Host {
 function queriesOf(world: Surroundings, process: SimulatedProcess): ChatQueries {
   const { store } = world
   const away = () => new KlatschError('server.unavailable')
-  const headOf = (subject: string): Head => ({
-    seq: store.heads.get(subject)?.seq ?? 0,
-    chain: store.heads.get(subject)?.chain ?? '',
-  })
+  const headOf = (subject: string): StreamTip => {
+    const head = store.heads.get(subject)
+    return head ? { ...head, time: new Date(head.time).toISOString() } : emptyTip
+  }
   return {
     streams: (user, follow) =>
       call(world, process, away, () => {

@@ -6,20 +6,24 @@ const FIRST = Number(process.env.SIMULATION_FIRST_SEED ?? 1)
 const STEPS = 60
 
 test.for(Array.from({ length: SEEDS }, (_, index) => FIRST + index))(
-  '[D2] [D3] [D5] [D6] seed %i: nothing lost, doubled or out of order',
+  '[D2] [D3] [D5] [D6] [W8] [W9] seed %i: nothing lost, doubled or out of order',
   async (seed) => {
     const { report, story, ...rest } = await runWorld(seed, STEPS)
     expect(report.anomalies, story.join('\n')).toEqual(
       Object.fromEntries(Object.keys(report.anomalies).map((name) => [name, []])),
     )
     const { unknown, rejected } = report
-    const { unpublished, undecided, disagreements } = rest
-    expect({ unknown, rejected, unpublished, undecided, disagreements }, story.join('\n')).toEqual({
+    const { unpublished, undecided, disagreements, staleDigests } = rest
+    expect(
+      { unknown, rejected, unpublished, undecided, disagreements, staleDigests },
+      story.join('\n'),
+    ).toEqual({
       unknown: 0,
       rejected: 0,
       unpublished: 0,
       undecided: 0,
       disagreements: 0,
+      staleDigests: 0,
     })
   },
 )

@@ -7,7 +7,7 @@ import { type StreamEvent, streamEventSchema, topics, userSubject, verifyEvent }
 import { check, type History, type Read, type Report, type Send } from '@klatsch/drills'
 import { memoryEventBus } from '@klatsch/event-bus'
 import { noBugs } from '@klatsch/gateway/src/domain/bugs.ts'
-import { simulatedScheduler } from '@klatsch/streams/simulation'
+import { type SimulatedProcess, simulatedScheduler } from '@klatsch/streams/simulation'
 import {
   type ChatProcess,
   type GatewayProcess,
@@ -15,12 +15,14 @@ import {
   startChat,
   startGateway,
 } from './services.ts'
+import { switcher } from './switcher.ts'
 import { type Wire, wire } from './wire.ts'
 
 export type Bug = ChatBug | 'gap-fill-off'
 
 const PEOPLE = 3
 const ROOMS = 2
+const SWITCHERS = 2
 /** After the last disturbance, everyone must have everything within this much virtual time. */
 const SETTLE_MS = 180_000
 
@@ -35,6 +37,8 @@ export interface Outcome {
   readonly undecided: number
   /** Memberships on which a room and its member's own stream disagree. */
   readonly disagreements: number
+  /** Rooms whose last digest does not say how far they are. */
+  readonly staleDigests: number
 }
 
 const idOf = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`
@@ -105,6 +109,12 @@ export async function runWorld(seed: number, steps: number, bugs: readonly Bug[]
   const eventsOf = (room: string): StreamEvent[] =>
     (store.events.get(room) ?? []).map((event) => streamEventSchema.parse(JSON.parse(event.bytes)))
 
+  const dial = (process: SimulatedProcess): Wire => {
+    const made = wire(process, pick(gateways), random)
+    wires.add(made)
+    return made
+  }
+
   const people = Array.from({ length: PEOPLE }, (_, index) => {
     const id = idOf(index + 1)
     const process = sim.process(`person-${index + 1}`)
@@ -113,11 +123,7 @@ export async function runWorld(seed: number, steps: number, bugs: readonly Bug[]
       token: async () => id,
       scheduler: process,
       random,
-      openSocket: () => {
-        const made = wire(process, pick(gateways), random)
-        wires.add(made)
-        return made.socket
-      },
+      openSocket: () => dial(process).socket,
     })
     const last = new Map<string, number>()
     const see = (event: StreamEvent) => {
@@ -156,6 +162,21 @@ export async function runWorld(seed: number, steps: number, bugs: readonly Bug[]
       observers.push({ observer: other.id, room: subject, from: seq })
     }
   }
+
+  // Second devices, which look at one room and then at another.
+  const switchers = people.slice(0, SWITCHERS).map(({ id }, index) => {
+    const observer = `switcher-${index + 1}`
+    for (const room of rooms) observers.push({ observer, room, from: 1 })
+    return switcher({
+      user: id,
+      rooms,
+      process: sim.process(observer),
+      random,
+      dial,
+      page: (room, upTo) => eventsOf(room).slice(0, upTo),
+      see: (event) => reads.push(readOf(observer, event)),
+    })
+  })
 
   // A room where people come and go: each time the room tells the user's own stream, by a follow-up nobody else repeats.
   const { subject: lobby } = await done(
@@ -240,9 +261,12 @@ export async function runWorld(seed: number, steps: number, bugs: readonly Bug[]
     },
   }
   for (let step = 0; step < steps; step += 1) {
+    // The last events are told by digests that nobody asks for.
+    if (step === steps - 15) for (const each of switchers) each.settle('digest')
     const chance = random()
     if (chance < 0.7) write()
-    else if (chance < 0.85) comeOrGo()
+    else if (chance < 0.8) comeOrGo()
+    else if (chance < 0.87) pick(switchers).turn()
     else {
       const what = pick(Object.keys(disturb))
       tell(what)
@@ -267,6 +291,21 @@ export async function runWorld(seed: number, steps: number, bugs: readonly Bug[]
     )
   await sim.runUntil(quiet, SETTLE_MS)
   tell(quiet() ? 'quiet' : 'never quiet')
+  const unsaid = () =>
+    switchers.flatMap((each) =>
+      rooms.filter((room) => {
+        const { seq, messageNo } = store.heads.get(room)!
+        const told = each.told(room)
+        return told?.head !== seq || told.messageNo !== messageNo
+      }),
+    )
+  await sim.runUntil(() => unsaid().length === 0, SETTLE_MS)
+  const staleDigests = unsaid().length
+  for (const each of switchers) each.settle('full')
+  await sim.runUntil(
+    () => switchers.every((each) => rooms.every((room) => each.at(room) === headOf(room))),
+    SETTLE_MS,
+  )
   // Repetitions still on their way must change nothing any more.
   await sim.runFor(30_000)
 
@@ -292,7 +331,7 @@ export async function runWorld(seed: number, steps: number, bugs: readonly Bug[]
   // In the lobby nobody has to have everything.
   const judged = reads.filter((read) => rooms.includes(read.room))
   const history: History = { sends, reads: judged, observers, copies: ['record'] }
-  return { report: check(history), history, story, unpublished, undecided, disagreements }
+  return { report: check(history), history, story, unpublished, undecided, disagreements, staleDigests }
 }
 
 /** UUIDv7s that the seed decides. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { limits } from '@klatsch/contracts'
+import { auditSchema, digestSchema, limits } from '@klatsch/contracts'
 import { v7 } from 'uuid'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { call, idOf, registered, roomOf, type TestPerson } from './people.ts'
@@ -155,6 +155,102 @@ describe('following', () => {
     await b.roundTrip()
     expect(b.events(own).map((e) => e.seq)).toEqual([joined, said, left])
   })
+})
+
+describe('digests', () => {
+  const digestsOf = (wire: Wire, subject: string) =>
+    wire.received.flatMap((frame) => {
+      const digest = digestSchema.safeParse(frame)
+      return digest.success && digest.data.subject === subject ? [digest.data.data] : []
+    })
+  const join = (subject: string) => ({
+    type: 'command',
+    id: v7(),
+    command: 'chat.room.join.v1',
+    subject,
+    data: {},
+  })
+
+  test('[W8] hello with digests: one for each room at once, with its messages; full events where asked for', async () => {
+    const [quiet, shown] = [await roomOf(ada, [bob]), await roomOf(ada, [bob])]
+    const writer = await enter(ada.token, { follow: [quiet, shown] })
+    for (const text of ['one', 'two', 'three']) await acked(writer, sendFrame(v7(), quiet, text))
+    const wire = await enter(bob.token, { mode: 'digest', full: [shown] })
+    await wire.first((f) => f.type === 'live' && f.subject === shown)
+    await expect.poll(() => digestsOf(wire, quiet)).toHaveLength(1)
+    const { head } = wire.welcome.streams.find(({ subject }) => subject === quiet)!
+    expect(digestsOf(wire, quiet)[0]).toMatchObject({ head, messageNo: 3 })
+    const seq = await acked(writer, sendFrame(v7(), quiet, 'four'))
+    const pushed = await acked(writer, sendFrame(v7(), shown, 'here'))
+    await expect.poll(() => digestsOf(wire, quiet).at(-1)).toMatchObject({ head: seq, messageNo: 4 })
+    await expect.poll(() => wire.events(shown).map((event) => event.seq)).toEqual([pushed])
+    expect(wire.received.some((f) => f.subject === quiet && 'seq' in f)).toBe(false)
+    expect(digestsOf(wire, shown)).toEqual([])
+    expect(digestsOf(wire, bob.actor)).toEqual([])
+  })
+
+  test('[W8] a room joined later comes as hello said', async () => {
+    const [later, shown] = [await roomOf(ada), await roomOf(ada)]
+    const wire = await enter(bob.token, { mode: 'digest', full: [shown] })
+    const seq = await acked(wire, join(later))
+    await expect.poll(() => digestsOf(wire, later).at(-1)?.head).toBe(seq)
+    await acked(wire, join(shown))
+    await wire.first((f) => f.type === 'live' && f.subject === shown)
+    expect(wire.events(shown)).toHaveLength(1)
+  })
+
+  test('[W9] full and back again: the history is whole, and nothing is pushed in between', async () => {
+    const own = await roomOf(ada, [bob])
+    const writer = await enter(ada.token, { follow: [own] })
+    const wire = await enter(bob.token, { follow: [own], mode: 'digest' })
+    const start = wire.welcome.streams.find(({ subject }) => subject === own)!.head
+    const missed = [
+      await acked(writer, sendFrame(v7(), own, '1')),
+      await acked(writer, sendFrame(v7(), own, '2')),
+    ]
+    await expect.poll(() => digestsOf(wire, own).at(-1)?.head).toBe(missed.at(-1))
+    wire.send({ type: 'follow', subject: own, cursor: { seq: start } })
+    await wire.first((f) => f.type === 'live' && f.subject === own)
+    const live = await acked(writer, sendFrame(v7(), own, '3'))
+    const seqs = () => wire.events(own).flatMap((event) => event.seq ?? [])
+    await expect.poll(seqs).toEqual([...missed, live])
+    const told = digestsOf(wire, own).length
+    wire.send({ type: 'follow', subject: own, mode: 'digest' })
+    await expect.poll(() => digestsOf(wire, own).length).toBe(told + 1)
+    const after = await acked(writer, sendFrame(v7(), own, '4'))
+    await expect.poll(() => digestsOf(wire, own).at(-1)).toMatchObject({ head: after, messageNo: 4 })
+    expect(seqs()).toEqual([...missed, live])
+  })
+
+  test('[W9] [D8] who leaves gets no digest after it', async () => {
+    const own = await roomOf(ada, [bob])
+    const writer = await enter(ada.token, { follow: [own] })
+    const wire = await enter(bob.token, { mode: 'digest' })
+    const leave = { ...join(own), command: 'chat.room.leave.v1' }
+    const left = await acked(wire, leave)
+    expect(await wire.first((f) => f.type === 'unfollowed' && f.subject === own)).toMatchObject({
+      code: 'left',
+      seq: left,
+    })
+    const seq = await acked(writer, sendFrame(v7(), own, 'without Bob'))
+    await writer.first((f) => f.subject === own && f.seq === seq)
+    wire.send({ type: 'follow', subject: own, mode: 'digest' })
+    await wire.first((f) => f.type === 'unfollowed' && f.code === 'room.not_found')
+    expect(digestsOf(wire, own).every(({ head }) => head < left)).toBe(true)
+  })
+})
+
+test('[H4] anyone may see what the gateway compared', async () => {
+  const before = auditSchema.parse((await call('GET', '/api/audit')).body)
+  const own = await roomOf(ada, [bob])
+  const wire = await enter(bob.token, { follow: [own], cursors: { [own]: { seq: 0 } } })
+  await wire.first((f) => f.type === 'live' && f.subject === own)
+  const { seq, chain } = wire.events(own).at(-1)!
+  wire.send({ type: 'ping', cursors: { [own]: { seq, chain } } })
+  await wire.type('pong')
+  const after = auditSchema.parse((await call('GET', '/api/audit')).body)
+  expect(after).toMatchObject({ since: before.since, diverged: before.diverged })
+  expect(after.checked).toBeGreaterThan(before.checked)
 })
 
 describe('tokens', () => {

@@ -1,4 +1,4 @@
-import type { ServerFrame, StreamEvent, WelcomeFrame } from '@klatsch/contracts'
+import type { ClientFrameInput, ServerFrame, StreamEvent, WelcomeFrame } from '@klatsch/contracts'
 import { expect, inject } from 'vitest'
 import { WebSocket } from 'ws'
 
@@ -102,7 +102,7 @@ const isAnswer = (frame: Received): boolean => frame.type === 'ack' || frame.typ
 /** A socket that said hello and was welcomed. */
 export async function enter(
   token: string,
-  hello: { follow?: 'all' | string[]; cursors?: Record<string, { seq: number; chain?: string }> } = {},
+  hello: Omit<Extract<ClientFrameInput, { type: 'hello' }>, 'type' | 'token'> = {},
 ): Promise<Wire & { readonly welcome: WelcomeFrame }> {
   const wire = await dial()
   wire.send({ type: 'hello', token, ...hello })

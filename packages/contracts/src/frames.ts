@@ -23,17 +23,27 @@ const cursors = z
     `at most ${limits.cursorsPerHello} cursors`,
   )
 
+/** `full`: each event of the stream. `digest`: only how far it is, now and then. */
+export const followModeSchema = z.enum(['full', 'digest'])
+export type FollowMode = z.output<typeof followModeSchema>
+
 const helloSchema = z.object({
   type: z.literal('hello'),
   token: z.string().min(1).max(4_096),
   /** `all`: every room one is in, now and later. */
   follow: z.union([z.literal('all'), z.array(subjectSchema).max(limits.cursorsPerHello)]).default('all'),
   cursors: cursors.default({}),
+  /** Of the rooms, those joined later among them: `full` when absent. One's own stream is always followed in full. */
+  mode: followModeSchema.optional(),
+  /** Of the rooms followed, those to be followed in full although `mode` is `digest`. */
+  full: z.array(subjectSchema).max(limits.cursorsPerHello).optional(),
 })
+/** Of a stream that is followed already: goes on from the cursor, in this mode (`full` when absent). */
 const followSchema = z.object({
   type: z.literal('follow'),
   subject: subjectSchema,
   cursor: cursorSchema.optional(),
+  mode: followModeSchema.optional(),
 })
 const unfollowSchema = z.object({ type: z.literal('unfollow'), subject: subjectSchema })
 const commandSchema = z.object({

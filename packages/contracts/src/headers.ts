@@ -9,6 +9,10 @@ export const headers = {
   chain: 'chain',
   causationId: 'causationid',
   actor: 'actor',
+  /** Of an event: when it happened, as in its body. */
+  time: 'ce_time',
+  /** Of a message: its number in the room, as in its data. */
+  messageNo: 'messageno',
   /** The gateway instance that waits for the outcome. */
   replyTo: 'replyto',
   /** Which of its requests that is: each record of a command has one, repetitions too. Copied to event and reply. */

@@ -1,5 +1,7 @@
+export * from './audit.ts'
 export * from './commands.ts'
 export * from './cursors.ts'
+export * from './digests.ts'
 export * from './errors.ts'
 export * from './events.ts'
 export * from './frames.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { headSchema } from './cursors.ts'
+import { streamTipSchema } from './cursors.ts'
 import { subjectSchema, uuidSchema } from './ids.ts'
 
 /**
@@ -13,13 +13,13 @@ export const streamsBodySchema = z.object({
   follow: z.union([z.literal('all'), z.array(subjectSchema).max(20_000)]),
 })
 export const streamsAnswerSchema = z.object({
-  streams: z.array(z.object({ subject: subjectSchema, first: z.int().positive(), head: headSchema })),
+  streams: z.array(z.object({ subject: subjectSchema, first: z.int().positive(), head: streamTipSchema })),
 })
 export type StreamsAnswer = z.infer<typeof streamsAnswerSchema>
 
 /** `POST /internal/heads`: where these streams end now, unreadable and missing ones left out. */
 export const headsBodySchema = z.object({ subjects: z.array(subjectSchema).max(20_000) })
-export const headsAnswerSchema = z.object({ heads: z.record(subjectSchema, headSchema) })
+export const headsAnswerSchema = z.object({ heads: z.record(subjectSchema, streamTipSchema) })
 export type HeadsAnswer = z.infer<typeof headsAnswerSchema>
 
 /** `POST /internal/events`: the events after a seq, ascending, each as the exact text that is on the log. */
@@ -28,11 +28,5 @@ export const eventsBodySchema = z.object({
   after: z.int().nonnegative(),
   limit: z.int().min(1).max(1_000),
 })
-export const eventsAnswerSchema = z.object({ items: z.array(z.string()), head: headSchema })
+export const eventsAnswerSchema = z.object({ items: z.array(z.string()), head: streamTipSchema })
 export type EventsAnswer = z.infer<typeof eventsAnswerSchema>
-
-/** `POST /internal/chains`: the chain of one event each, to judge cursors, by `<subject> <seq>`; missing ones are left out. */
-export const chainsBodySchema = z.object({
-  cursors: z.array(z.object({ subject: subjectSchema, seq: z.int().positive() })).max(10_000),
-})
-export const chainsAnswerSchema = z.object({ chains: z.record(z.string(), z.string()) })

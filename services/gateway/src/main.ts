@@ -18,6 +18,7 @@ import { createConnections } from './connections/connections.ts'
 import { createHub } from './connections/hub.ts'
 import { endOfTurn } from './connections/turn.ts'
 import { rateLimiter } from './domain/rate-limiter.ts'
+import { auditRoutes } from './inbound/audit.ts'
 import { handleEvents } from './inbound/events.ts'
 import { pageOrProblem, pageRoutes } from './inbound/page.ts'
 import { readRoutes } from './inbound/reads.ts'
@@ -40,6 +41,7 @@ await runService(
   async (config, { log, use }) => {
     const instance = config.GATEWAY_INSTANCE ?? `gateway-${randomUUID().slice(0, 8)}`
     const warn = log.warn.bind(log)
+    const since = now()
     const limiter = rateLimiter({ perSecond: config.COMMANDS_PER_SECOND, burst: config.COMMAND_BURST }, now)
     const verify = tokenVerifier(config.CHAT_URL)
     const queries = await use(chatQueries(config.CHAT_URL, config.INTERNAL_TOKEN))
@@ -105,6 +107,7 @@ await runService(
         log,
         health: { kafka: () => consumerHealth(consumer) },
         routes: async (app) => {
+          auditRoutes(app, hub.counts, since)
           writeRoutes(app, { commands, queries, verify, limiter })
           await readRoutes(app, {
             chatUrl: config.CHAT_URL,

@@ -34,11 +34,16 @@ function eventRecord({ event, origin }: Emitted): OutgoingRecord {
         [headers.chain]: event.chain,
         [headers.causationId]: event.causationid,
         [headers.actor]: event.actor,
+        [headers.time]: event.time,
+        ...messageNoOf(event),
       },
       origin,
     ),
   }
 }
+
+const messageNoOf = ({ happened }: Emitted['event']): Record<string, string> =>
+  happened.type === 'chat.message.sent.v1' ? { [headers.messageNo]: String(happened.data.messageNo) } : {}
 
 /** Adds who asked, and of which trace it is. */
 function withOrigin(given: Record<string, string>, origin: Origin | undefined): Record<string, string> {

@@ -1,4 +1,4 @@
-import { type Head, userSubject } from '@klatsch/contracts'
+import { emptyTip, type StreamTip, userSubject } from '@klatsch/contracts'
 import type pg from 'pg'
 import { textArray } from './pg-arrays.ts'
 import { answering } from './prisma.ts'
@@ -9,7 +9,7 @@ const ANSWER_BYTES = 8 * 1024 * 1024
 export interface EventPage {
   /** Each event as the exact text that is on the log, ascending. */
   readonly items: readonly string[]
-  readonly head: Head
+  readonly head: StreamTip
 }
 
 /** Streams as they are stored, for gateways and for whoever may read a room. Every call may throw `server.unavailable`. */
@@ -18,35 +18,36 @@ export interface Streams {
   readable(
     userId: string,
     follow: 'all' | readonly string[],
-  ): Promise<readonly { readonly subject: string; readonly first: number; readonly head: Head }[]>
+  ): Promise<readonly { readonly subject: string; readonly first: number; readonly head: StreamTip }[]>
   /** Missing streams are left out. */
-  heads(subjects: readonly string[]): Promise<ReadonlyMap<string, Head>>
+  heads(subjects: readonly string[]): Promise<ReadonlyMap<string, StreamTip>>
   /** A missing stream is an empty one. */
   events(subject: string, after: number, limit: number): Promise<EventPage>
-  /** Chains by `<subject> <seq>`; missing events are left out. */
-  chains(
-    cursors: readonly { readonly subject: string; readonly seq: number }[],
-  ): Promise<ReadonlyMap<string, string>>
 }
 
-type HeadRow = { stream: string; seq: string; chain: string }
+type HeadRow = { stream: string; seq: string; chain: string; message_no: string; ms: string }
 
-const headOf = ({ seq, chain }: Omit<HeadRow, 'stream'>): Head => ({ seq: Number(seq), chain })
+const headOf = ({ seq, chain, message_no, ms }: Omit<HeadRow, 'stream'>): StreamTip => ({
+  seq: Number(seq),
+  chain,
+  messageNo: Number(message_no),
+  time: new Date(Number(ms)).toISOString(),
+})
+
+const HEAD = 's.seq, s.chain, s.message_no, (extract(epoch FROM s.time) * 1000)::bigint AS ms'
 
 const queries = {
-  readable: `SELECT s.stream, s.seq, s.chain FROM room_members m JOIN streams s ON s.stream = m.room
+  readable: `SELECT s.stream, ${HEAD} FROM room_members m JOIN streams s ON s.stream = m.room
     WHERE m.user_id = $1 AND ($2::text[] IS NULL OR m.room = ANY($2::text[]))
-    UNION ALL SELECT stream, seq, chain FROM streams WHERE stream = $3`,
-  heads: 'SELECT stream, seq, chain FROM streams WHERE stream = ANY($1::text[]) AND seq > 0',
-  events: `SELECT s.seq, s.chain, e.bytes FROM streams s
+    UNION ALL SELECT s.stream, ${HEAD} FROM streams s WHERE s.stream = $3`,
+  heads: `SELECT s.stream, ${HEAD} FROM streams s WHERE s.stream = ANY($1::text[]) AND s.seq > 0`,
+  events: `SELECT ${HEAD}, e.bytes FROM streams s
     LEFT JOIN LATERAL (
       SELECT seq, bytes, octet_length(bytes) AS size, sum(octet_length(bytes)) OVER (ORDER BY seq) AS total
       FROM (SELECT seq, bytes FROM stream_events
             WHERE stream = s.stream AND seq > $2 ORDER BY seq LIMIT $3) AS page
     ) AS e ON e.total <= $4 OR e.total = e.size
     WHERE s.stream = $1 ORDER BY e.seq`,
-  chains: `SELECT e.stream, e.seq, e.chain FROM unnest($1::text[], $2::bigint[]) AS k (stream, seq)
-    JOIN stream_events e USING (stream, seq)`,
 }
 
 export function postgresStreams(pool: pg.Pool): Streams {
@@ -62,7 +63,7 @@ export function postgresStreams(pool: pg.Pool): Streams {
       const own = userSubject(userId)
       const rows = await ask<HeadRow>('readable', [userId, follow === 'all' ? null : textArray(follow), own])
       const heads = new Map(rows.map((row) => [row.stream, headOf(row)]))
-      if (!heads.has(own)) heads.set(own, { seq: 0, chain: '' })
+      if (!heads.has(own)) heads.set(own, emptyTip)
       if (follow !== 'all' && !follow.includes(own)) heads.delete(own)
       return [...heads].map(([subject, head]) => ({ subject, first: 1, head }))
     },
@@ -76,15 +77,8 @@ export function postgresStreams(pool: pg.Pool): Streams {
       const [first] = rows
       return {
         items: rows.flatMap(({ bytes }) => (bytes === null ? [] : [bytes])),
-        head: first ? headOf(first) : { seq: 0, chain: '' },
+        head: first ? headOf(first) : emptyTip,
       }
-    },
-    async chains(cursors) {
-      const rows = await ask<HeadRow>('chains', [
-        textArray(cursors.map((cursor) => cursor.subject)),
-        cursors.map((cursor) => cursor.seq),
-      ])
-      return new Map(rows.map((row) => [`${row.stream} ${row.seq}`, row.chain]))
     },
   }
 }

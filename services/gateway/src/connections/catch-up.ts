@@ -1,5 +1,6 @@
 import { limits } from '@klatsch/contracts'
 import { backoffMs, pause, type Scheduler } from '@klatsch/streams'
+import type { FeedCounts } from './counts.ts'
 import { type FeedEvent, feedEventOfText } from './feed-event.ts'
 import type { ChatQueries } from './queries.ts'
 import type { Subscription } from './subscription.ts'
@@ -8,15 +9,6 @@ import type { TrackedStream } from './tracked-stream.ts'
 /** Bytes pushed to one socket in one go while it catches up. */
 const PULL_BYTES = 256 * 1024
 const PULL_EVENTS = 500
-
-/** Counters, shown at `/metrics`: what was compared, what diverged, what was healed. */
-export interface FeedCounts {
-  delivered: number
-  headsCompared: number
-  diverged: number
-  healed: number
-  resets: number
-}
 
 export interface CatchUp {
   /** Pushes from the position on, from memory or by asking, until live, congested or over. */

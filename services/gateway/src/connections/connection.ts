@@ -8,16 +8,15 @@ import {
   type ServerFrame,
   userSubject,
 } from '@klatsch/contracts'
-import { backoffMs, pause } from '@klatsch/streams'
 import { readClientFrame } from '../domain/client-frame.ts'
 import { fullBucket, type Rate, type TokenBucket, takeToken } from '../domain/token-bucket.ts'
 import type { Outcome } from '../outbound/requests.ts'
 import type { AuthenticatedUser } from '../outbound/tokens.ts'
 import type { ConnectionContext, Transport } from './context.ts'
+import type { Follower } from './followers.ts'
+import { ASK_AGAIN, Following } from './following.ts'
 import { lateFollower, welcome } from './hello.ts'
-import type { Follower } from './hub.ts'
-import type { ChatQueries } from './queries.ts'
-import type { Subscription } from './subscription.ts'
+import type { Readable } from './queries.ts'
 import { textFrame } from './text-frame.ts'
 
 type State =
@@ -25,14 +24,15 @@ type State =
   | { readonly kind: 'greeting' }
   /** `hello` taken; asking who it is and what they may read. Frames that come meanwhile wait. */
   | { readonly kind: 'opening'; readonly waiting: ClientFrame[] }
-  | { readonly kind: 'open'; user: AuthenticatedUser; readonly session: string; readonly followAll: boolean }
+  | { readonly kind: 'open'; user: AuthenticatedUser; readonly session: string }
   | { readonly kind: 'closed' }
 
 /** Above this many bytes waiting, a socket pulls instead of being pushed to. */
 const CONGESTED_BYTES = 1024 * 1024
+/** Above this many, passing events are left out. More than what a socket buffers before it says that it drained. */
+const CROWDED_BYTES = 128 * 1024
 const WAITING_FRAMES = 64
 const FRAMES: Rate = { perSecond: 200, burst: 1_000 }
-const SAMPLED_CURSORS = 100
 const SILENT_PING_MS = limits.pingMs
 const SILENT_CLOSE_MS = limits.pingMs * 2 + 10_000
 
@@ -45,7 +45,7 @@ export class Connection implements Follower {
   #state: State = { kind: 'greeting' }
   #pending: Buffer[] = []
   #pendingBytes = 0
-  #subscriptions = new Map<string, Subscription>()
+  readonly #following: Following
   #unanswered = 0
   #frames: TokenBucket
   #heardAt: number
@@ -58,6 +58,7 @@ export class Connection implements Follower {
     this.#since = context.scheduler.now()
     this.#heardAt = this.#since
     this.#frames = fullBucket(FRAMES, this.#since)
+    this.#following = new Following(context, this)
   }
 
   get closed(): boolean {
@@ -66,6 +67,10 @@ export class Connection implements Follower {
 
   get congested(): boolean {
     return this.#pendingBytes + this.#transport.buffered > CONGESTED_BYTES
+  }
+
+  get crowded(): boolean {
+    return this.#pendingBytes + this.#transport.buffered > CROWDED_BYTES
   }
 
   push(frames: Buffer): void {
@@ -99,9 +104,7 @@ export class Connection implements Follower {
       this.#paused = false
       this.#transport.resumeReading()
     }
-    for (const subscription of this.#subscriptions.values()) {
-      if (!subscription.live) this.#context.hub.pull(subscription)
-    }
+    this.#following.goOn()
     this.#context.presence?.drained(this)
   }
 
@@ -154,8 +157,7 @@ export class Connection implements Follower {
       if (mine?.size === 0) this.#context.users.delete(this.userId)
     }
     this.#state = { kind: 'closed' }
-    for (const subscription of this.#subscriptions.values()) this.#context.hub.unsubscribe(subscription)
-    this.#subscriptions.clear()
+    this.#following.end()
     this.#pending = []
     this.#pendingBytes = 0
   }
@@ -211,7 +213,7 @@ export class Connection implements Follower {
   }
 
   async #open(hello: Extract<ClientFrame, { type: 'hello' }>): Promise<void> {
-    const { hub, queries, users } = this.#context
+    const { hub, users } = this.#context
     const user = await this.#context.verify(hello.token)
     if (this.closed) return
     if ((users.get(user.id)?.size ?? 0) >= limits.socketsPerUser) {
@@ -225,41 +227,44 @@ export class Connection implements Follower {
     const late = new Map<string, number>()
     const arriving: Follower = lateFollower(user.id, late)
     hub.arrive(arriving)
-    let readable: Awaited<ReturnType<ChatQueries['streams']>>
+    let readable: readonly Readable[]
     try {
       const asked = hello.follow === 'all' ? 'all' : hello.follow.filter((subject) => subject !== own)
-      readable = await queries.streams(user.id, asked)
-      await hub.track(readable.map((stream) => stream.subject))
+      readable = await this.#readable(user.id, asked)
     } finally {
       hub.depart(arriving)
     }
     if (this.#state.kind !== 'opening') return
     const waiting = this.#state.waiting
     const session = this.#context.newSessionId()
-    const state = { kind: 'open' as const, user, session, followAll: hello.follow === 'all' }
+    const state = { kind: 'open' as const, user, session }
     this.#state = state
     const mine = users.get(user.id)
     if (mine) mine.add(this)
     else users.set(user.id, new Set([this]))
     hub.arrive(this)
 
-    const streams = [{ subject: own, first: 1 }, ...readable.filter((stream) => stream.subject !== own)]
+    const streams = [
+      { subject: own, first: 1, head: hub.head(own) },
+      ...readable.filter((stream) => stream.subject !== own && hub.mayStillRead(user.id, stream)),
+    ]
     this.send(welcome(user, session, this.#context.limiter.rate, streams, hub))
-    for (const { subject, first } of streams) {
-      const cursor = Object.hasOwn(hello.cursors, subject) ? hello.cursors[subject] : undefined
-      this.#subscriptions.set(subject, hub.subscribe(this, subject, first, cursor))
-    }
-    if (hello.follow !== 'all') {
-      for (const subject of hello.follow) {
-        if (!this.#subscriptions.has(subject))
-          this.send({ type: 'unfollowed', subject, code: 'room.not_found' })
-      }
-    }
+    this.#following.begin(hello, streams)
     this.#context.presence?.arrived(this, session)
     for (const [subject, seq] of late) this.joined(subject, seq)
     for (const frame of waiting) {
       if (this.#state === state) this.#handle(frame, state)
     }
+  }
+
+  async #readable(user: string, asked: 'all' | readonly string[]): Promise<readonly Readable[]> {
+    const { hub, queries } = this.#context
+    for (let tries = 0; tries < ASK_AGAIN; tries += 1) {
+      const readable = await queries.streams(user, asked)
+      await hub.track(readable.map((stream) => stream.subject))
+      if (readable.every((stream) => hub.mayStillRead(user, stream) !== undefined)) return readable
+    }
+    throw new KlatschError('server.overloaded')
   }
 
   #failed(error: unknown): void {
@@ -275,25 +280,17 @@ export class Connection implements Follower {
         this.#sendError('frame.unexpected', { detail: 'hello was said already' })
         return
       case 'ping':
-        this.#compare(frame.cursors ?? {})
+        this.#following.compare(frame.cursors ?? {})
         this.send({ type: 'pong' })
         return
       case 'auth':
         this.#renew(frame.token).catch((error: unknown) => this.#renewFailed(error))
         return
-      case 'unfollow': {
-        const subscription = this.#subscriptions.get(frame.subject)
-        if (subscription) {
-          this.#context.hub.unsubscribe(subscription)
-          this.#subscriptions.delete(frame.subject)
-        }
-        this.send({ type: 'unfollowed', subject: frame.subject, code: 'asked' })
+      case 'unfollow':
+        this.#following.unfollow(frame.subject)
         return
-      }
       case 'follow':
-        this.#follow(frame.subject, frame.cursor).catch((error: unknown) =>
-          this.#followFailed(frame.subject, error),
-        )
+        this.#following.follow(frame)
         return
       case 'command':
         this.#command(frame, state)
@@ -302,15 +299,6 @@ export class Connection implements Follower {
       case 'watch':
         this.#present(frame)
         return
-    }
-  }
-
-  #compare(cursors: Readonly<Record<string, { seq: number; chain?: string | undefined }>>): void {
-    for (const [subject, cursor] of Object.entries(cursors).slice(0, SAMPLED_CURSORS)) {
-      const subscription = this.#subscriptions.get(subject)
-      // Only what was pushed counts: a client that is behind is not one that diverged.
-      if (subscription?.live) this.#context.hub.compare(subscription, cursor)
-      this.#context.counts.checked += 1
     }
   }
 
@@ -331,59 +319,8 @@ export class Connection implements Follower {
     else this.#failed(error)
   }
 
-  async #follow(
-    subject: string,
-    cursor: { seq: number; chain?: string | undefined } | undefined,
-  ): Promise<void> {
-    const { hub, queries } = this.#context
-    const own = userSubject(this.userId)
-    const readable =
-      subject === own ? { subject, first: 1 } : (await queries.streams(this.userId, [subject]))[0]
-    if (readable) await hub.track([subject])
-    if (this.closed) return
-    const before = this.#subscriptions.get(subject)
-    if (before) hub.unsubscribe(before)
-    this.#subscriptions.delete(subject)
-    if (!readable) {
-      this.send({ type: 'unfollowed', subject, code: 'room.not_found' })
-      return
-    }
-    if (this.#subscriptions.size >= limits.cursorsPerHello)
-      throw new KlatschError('limit.rate', 'too many streams followed')
-    this.#subscriptions.set(subject, hub.subscribe(this, subject, readable.first, cursor))
-  }
-
-  #followFailed(subject: string, error: unknown): void {
-    const code = error instanceof KlatschError ? error.code : 'server.internal'
-    if (code === 'server.internal') this.#context.warn({ err: error, subject }, 'follow failed')
-    this.#sendError(code, { subject })
-  }
-
   joined(subject: string, seq: number): void {
-    if (this.#state.kind !== 'open' || !this.#state.followAll) return
-    const before = this.#subscriptions.get(subject)
-    if (before && !before.over) {
-      before.until = undefined
-      return
-    }
-    void this.#followJoined(subject, seq)
-  }
-
-  /** What was joined is followed, for as long as that takes: nobody else would tell the client that something is missing. */
-  async #followJoined(subject: string, seq: number): Promise<void> {
-    const { scheduler, random } = this.#context
-    for (let failures = 0; !this.closed; failures += 1) {
-      try {
-        await this.#follow(subject, { seq: seq - 1 })
-        return
-      } catch (error) {
-        if (!(error instanceof KlatschError && error.retryable)) {
-          this.#followFailed(subject, error)
-          return
-        }
-        await pause(scheduler, backoffMs(failures, 250, 5_000, random))
-      }
-    }
+    if (this.#state.kind === 'open') this.#following.joined(subject, seq)
   }
 
   #present(frame: Extract<ClientFrame, { type: 'signal' | 'watch' }>): void {
@@ -400,12 +337,11 @@ export class Connection implements Follower {
   }
 
   follows(subject: string): boolean {
-    const subscription = this.#subscriptions.get(subject)
-    return subscription !== undefined && !subscription.over && subscription.until === undefined
+    return this.#following.has(subject)
   }
 
   ended(subject: string): void {
-    this.#subscriptions.delete(subject)
+    this.#following.ended(subject)
   }
 
   #command(frame: Extract<ClientFrame, { type: 'command' }>, state: Extract<State, { kind: 'open' }>): void {

@@ -7,7 +7,6 @@ const TICK_MS = 2_000
 export interface Connections {
   readonly size: number
   readonly users: number
-  readonly counts: { checked: number }
   add(transport: Transport): Connection
   remove(connection: Connection): void
   /** Tells everyone to go elsewhere, then closes all, spread over `withinMs`. */
@@ -16,20 +15,18 @@ export interface Connections {
 
 /** All sockets of this gateway. One timer looks after all of them; each is written to once a turn. */
 export function createConnections(
-  context: Omit<ConnectionContext, 'users' | 'counts' | 'writeLater'>,
+  context: Omit<ConnectionContext, 'users' | 'writeLater'>,
   atEndOfTurn: (task: () => void) => void,
 ): Connections {
   const { scheduler } = context
   const all = new Set<Connection>()
   const users: ConnectionContext['users'] = new Map()
-  const counts = { checked: 0 }
   let toWrite: Connection[] = []
   let draining = false
 
   const shared: ConnectionContext = {
     ...context,
     users,
-    counts,
     writeLater(connection) {
       toWrite.push(connection)
       if (toWrite.length > 1) return
@@ -49,7 +46,6 @@ export function createConnections(
   }
 
   return {
-    counts,
     get size() {
       return all.size
     },

@@ -35,5 +35,4 @@ export interface ConnectionContext {
   readonly writeLater: (connection: Connection) => void
   /** The connections of each user on this gateway. */
   readonly users: Map<string, Set<Connection>>
-  readonly counts: { checked: number }
 }

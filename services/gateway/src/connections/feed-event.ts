@@ -1,4 +1,4 @@
-import { headers, streamEventSchema } from '@klatsch/contracts'
+import { headers, knownEvent, streamEventSchema } from '@klatsch/contracts'
 import type { IncomingRecord } from '@klatsch/event-bus'
 import type { Linked } from '@klatsch/streams'
 import { bodyOfTextFrame, textFrame } from './text-frame.ts'
@@ -9,6 +9,10 @@ export interface FeedEvent extends Linked {
   readonly type: string
   readonly actor: string
   readonly causationId: string
+  /** RFC 3339. */
+  readonly time: string
+  /** Of a message: its number in the room. */
+  readonly messageNo: number | undefined
   /** The WebSocket frame, header and payload, the same bytes for every socket. */
   readonly frame: Buffer
 }
@@ -28,6 +32,8 @@ export function feedEventOf(record: IncomingRecord): FeedEvent | undefined {
     type,
     actor: h[headers.actor] ?? '',
     causationId: h[headers.causationId] ?? '',
+    time: h[headers.time] ?? new Date(record.timestamp).toISOString(),
+    messageNo: h[headers.messageNo] === undefined ? undefined : Number(h[headers.messageNo]),
     frame: textFrame(record.value),
   }
 }
@@ -35,6 +41,7 @@ export function feedEventOf(record: IncomingRecord): FeedEvent | undefined {
 /** From the text of an event as `chat` keeps it: the same bytes as on the log. */
 export function feedEventOfText(text: string): FeedEvent {
   const event = streamEventSchema.parse(JSON.parse(text))
+  const known = knownEvent(event)
   return {
     subject: event.subject,
     seq: event.seq,
@@ -43,6 +50,8 @@ export function feedEventOfText(text: string): FeedEvent {
     type: event.type,
     actor: event.actor,
     causationId: event.causationid,
+    time: event.time,
+    messageNo: known?.type === 'chat.message.sent.v1' ? known.data.messageNo : undefined,
     frame: textFrame(Buffer.from(text)),
   }
 }

@@ -1,4 +1,4 @@
-import type { Head } from '@klatsch/contracts'
+import type { StreamTip } from '@klatsch/contracts'
 import { backoffMs, pause, type Scheduler } from '@klatsch/streams'
 import { type FeedEvent, feedEventOfText } from './feed-event.ts'
 import type { ChatQueries } from './queries.ts'
@@ -28,7 +28,7 @@ export function createHealer(options: {
   signal: AbortSignal
   take: (stream: TrackedStream, event: FeedEvent) => void
   /** The history here was another: begin again at this head. */
-  restart: (stream: TrackedStream, head: Head) => void
+  restart: (stream: TrackedStream, head: StreamTip) => void
   healed: () => void
 }): Healer {
   const { queries, scheduler, random, warn, signal } = options

@@ -1,7 +1,8 @@
 import { limits, type WelcomeFrame } from '@klatsch/contracts'
 import type { Rate } from '../domain/token-bucket.ts'
 import type { AuthenticatedUser } from '../outbound/tokens.ts'
-import type { Follower, Hub } from './hub.ts'
+import type { Follower } from './followers.ts'
+import type { Hub } from './hub.ts'
 
 export function welcome(
   user: AuthenticatedUser,
@@ -36,6 +37,7 @@ export function lateFollower(userId: string, late: Map<string, number>): Followe
   return {
     userId,
     congested: false,
+    crowded: false,
     closed: false,
     push() {},
     send() {},

@@ -1,155 +1,18 @@
-import { type Cursor, chainOf, dataHash, type ServerFrame, type StreamEvent } from '@klatsch/contracts'
-import type { Scheduler } from '@klatsch/streams'
+import type { Cursor } from '@klatsch/contracts'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { feedEventOfText } from './feed-event.ts'
-import { createHub, type Hub } from './hub.ts'
-import type { ChatQueries } from './queries.ts'
-import type { Subscriber, Subscription } from './subscription.ts'
-import { bodyOfTextFrame } from './text-frame.ts'
-import { endOfTurn } from './turn.ts'
-
-const subject = 'room:tea'
-const user = '00000000-0000-4000-8000-000000000001'
-
-/** Virtual time: tasks run in the order of their times, when the test says so. */
-function virtualTime() {
-  let now = 1_000_000
-  const tasks = new Set<{ at: number; run: () => void }>()
-  const scheduler: Scheduler = {
-    now: () => now,
-    after(ms, run) {
-      const task = { at: now + ms, run }
-      tasks.add(task)
-      return () => tasks.delete(task)
-    },
-  }
-  const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
-  async function pass(ms: number): Promise<void> {
-    const until = now + ms
-    for (await settle(); ; await settle()) {
-      const next = [...tasks].filter((task) => task.at <= until).sort((a, b) => a.at - b.at)[0]
-      if (!next) break
-      tasks.delete(next)
-      now = Math.max(now, next.at)
-      next.run()
-    }
-    now = until
-  }
-  return { scheduler, pass }
-}
-
-/** What Postgres has: the one truth. */
-function truth() {
-  const events: StreamEvent[] = []
-  const texts: string[] = []
-  return {
-    texts,
-    get head() {
-      const last = events.at(-1)
-      return last ? { seq: last.seq, chain: last.chain } : { seq: 0, chain: '' }
-    },
-    chainAt: (seq: number) => (seq === 0 ? '' : events[seq - 1]!.chain),
-    append(
-      type = 'chat.message.sent.v1',
-      data: unknown = { text: `tea ${events.length}`, messageNo: events.length + 1 },
-    ) {
-      const seq = events.length + 1
-      const id = `00000000-0000-4000-8000-${String(seq).padStart(12, '0')}`
-      const fields = {
-        subject,
-        seq,
-        id,
-        type,
-        actor: `user:${user}`,
-        time: '2026-01-01T00:00:00.000Z',
-        datahash: dataHash('s', data),
-        prevchain: events.at(-1)?.chain ?? '',
-      }
-      const event: StreamEvent = {
-        specversion: '1.0',
-        source: 'chat',
-        datacontenttype: 'application/json',
-        causationid: id,
-        correlationid: id,
-        salt: 's',
-        data,
-        ...fields,
-        chain: chainOf(fields),
-      }
-      events.push(event)
-      texts.push(JSON.stringify(event))
-      return feedEventOfText(texts.at(-1)!)
-    },
-  }
-}
-
-/** A socket that may stop reading, and keeps what it got. */
-function reader() {
-  const frames: (StreamEvent | ServerFrame)[] = []
-  const self = {
-    frames,
-    userId: user,
-    congested: false as boolean,
-    closed: false,
-    push(bytes: Buffer) {
-      for (let at = 0; at < bytes.length; ) {
-        const body = bodyOfTextFrame(bytes.subarray(at))
-        const short = bytes[at + 1]!
-        const length = short < 126 ? short : bytes.readUInt16BE(at + 2)
-        frames.push(JSON.parse(body.subarray(0, length).toString()))
-        at += (short < 126 ? 2 : 4) + length
-      }
-    },
-    send: (frame: ServerFrame) => void frames.push(frame),
-    ended() {},
-  } satisfies Subscriber & { frames: unknown[] }
-  return self
-}
-
-const seqs = (frames: readonly (StreamEvent | ServerFrame)[]) =>
-  frames.flatMap((frame) => ('specversion' in frame ? [frame.seq] : []))
-
-function hubOver(
-  record: ReturnType<typeof truth>,
-  time: ReturnType<typeof virtualTime>,
-  latency: () => number,
-): Hub {
-  const late = async <T>(answer: () => T): Promise<T> => {
-    const wait = latency()
-    const asked = answer()
-    await new Promise<void>((resolve) => time.scheduler.after(wait, resolve))
-    if (wait > 900) throw new Error('chat is away')
-    return asked
-  }
-  const queries: ChatQueries = {
-    streams: () => late(() => []),
-    heads: () => late(() => ({ [subject]: record.head })),
-    events: (_subject, after, limit) =>
-      late(() => ({ items: record.texts.slice(after, after + limit), head: record.head })),
-  }
-  return createHub({
-    queries,
-    scheduler: time.scheduler,
-    random: () => 0.5,
-    ringBytes: 20_000,
-    warn() {},
-    atEndOfTurn: endOfTurn((run) => queueMicrotask(run)),
-  })
-}
-
-/** Asserts that what a reader got continues its cursor without hole or repetition, up to the head. */
-function expectWhole(frames: readonly (StreamEvent | ServerFrame)[], cursor: Cursor, head: number): void {
-  let at = cursor.seq
-  for (const frame of frames) {
-    if ('specversion' in frame) {
-      expect(frame.seq).toBe(at + 1)
-      at = frame.seq
-    } else if (frame.type === 'reset') at = frame.head
-    else if (frame.type === 'live') expect(frame.head).toBe(at)
-  }
-  expect(at).toBe(head)
-}
+import {
+  expectWhole,
+  hubOver,
+  readable,
+  reader,
+  seqs,
+  subject,
+  truth,
+  user,
+  virtualTime,
+} from '../../test/engine.ts'
+import type { Subscription } from './subscription.ts'
 
 test('[D5] whatever the log drops, doubles or reorders, and whoever reads slowly, everyone gets all of it once, in order', async () => {
   const step = fc.oneof(
@@ -193,7 +56,7 @@ test('[D5] whatever the log drops, doubles or reorders, and whoever reads slowly
           []
         const join = (cursor: Cursor) => {
           const socket = reader()
-          readers.push({ socket, cursor, subscription: hub.subscribe(socket, subject, 1, cursor) })
+          readers.push({ socket, cursor, subscription: hub.subscribe(socket, readable, cursor, 'full') })
         }
         const held: ReturnType<typeof record.append>[] = []
         for (const each of steps) {
@@ -261,7 +124,7 @@ test('[W4] a cursor of another history, or from the future, is sent to a fresh p
     { seq: 9_999, chain: 'x' },
   ]) {
     const socket = reader()
-    hub.subscribe(socket, subject, 1, cursor)
+    hub.subscribe(socket, readable, cursor, 'full')
     await time.pass(1_000)
     expect(socket.frames).toEqual([
       { type: 'reset', subject, reason: 'fork', from: 101, head: 300 },
@@ -279,8 +142,8 @@ test('[D8] who leaves gets the event that says so, and nothing after it, even wh
   await time.pass(10)
   await tracked
   const [fast, slow] = [reader(), reader()]
-  hub.subscribe(fast, subject, 1, undefined)
-  const behind = hub.subscribe(slow, subject, 1, undefined)
+  hub.subscribe(fast, readable, undefined, 'full')
+  const behind = hub.subscribe(slow, readable, undefined, 'full')
   await time.pass(10)
   slow.congested = true
   const said = record.append()

@@ -1,24 +1,22 @@
-import { type Cursor, type Head, userSubject } from '@klatsch/contracts'
-import { pause, type Scheduler } from '@klatsch/streams'
+import { type Cursor, emptyTip, type FollowMode, type StreamTip } from '@klatsch/contracts'
+import type { Scheduler } from '@klatsch/streams'
 import { type Bugs, noBugs } from '../domain/bugs.ts'
-import { createCatchUp, type FeedCounts } from './catch-up.ts'
-import { type FeedEvent, parseFeedEvent } from './feed-event.ts'
+import { createCatchUp } from './catch-up.ts'
+import { type FeedCounts, noCounts } from './counts.ts'
+import { createDigests } from './digests.ts'
+import type { FeedEvent } from './feed-event.ts'
+import { type Follower, Followers } from './followers.ts'
+import { keepCheckingHeads } from './head-check.ts'
 import { createHealer } from './healer.ts'
-import type { ChatQueries } from './queries.ts'
+import { roomJoined, stillMember, whoLeft } from './memberships.ts'
+import type { ChatQueries, Readable } from './queries.ts'
 import { RingBudget } from './ring.ts'
 import type { Subscriber, Subscription } from './subscription.ts'
 import { TrackedStream } from './tracked-stream.ts'
 
 /** Streams nobody here follows any more are kept this long, for those who come right back. */
 const LINGER_MS = 60_000
-const HEAD_CHECK_MS = 15_000
 const HEADS_PER_QUERY = 5_000
-
-/** A user here, as the hub must know of it: to follow rooms joined later. */
-export interface Follower extends Subscriber {
-  /** A room was joined: its first event for this user is `seq`. */
-  joined(subject: string, seq: number): void
-}
 
 export interface Hub {
   readonly counts: FeedCounts
@@ -35,11 +33,24 @@ export interface Hub {
   depart(follower: Follower): void
   /** Tracks these streams, so that nothing after the answer is missed. */
   track(subjects: readonly string[]): Promise<void>
-  head(subject: string): Head
-  /** Subscribes at a cursor, or at the head without one; answers with `live` or `reset` when it has caught up. */
-  subscribe(subscriber: Subscriber, subject: string, first: number, cursor: Cursor | undefined): Subscription
+  head(subject: string): StreamTip
+  /**
+   * Whether a user who might read the stream when Postgres was asked still may, after what came since; undefined where
+   * that is no longer known here, and must be asked again.
+   */
+  mayStillRead(user: string, asked: Readable): boolean | undefined
+  /**
+   * Subscribes at a cursor, or at the head without one; answers with `live` or `reset` when it has caught up. With
+   * `digest` the cursor counts for nothing, and the answer is the first digest.
+   */
+  subscribe(
+    subscriber: Subscriber,
+    asked: Readable,
+    cursor: Cursor | undefined,
+    mode: FollowMode,
+  ): Subscription
   unsubscribe(subscription: Subscription): void
-  /** Goes on pushing to a subscription that is not live. */
+  /** Goes on telling a subscription what it has not been told. */
   pull(subscription: Subscription): void
   /** Compares a client's sample with what is known here; a mismatch is answered with `reset`. */
   compare(subscription: Subscription, cursor: Cursor): void
@@ -58,15 +69,21 @@ export function createHub(options: {
 }): Hub {
   const { bugs = noBugs, queries, scheduler, random, warn } = options
   const streams = new Map<string, TrackedStream>()
-  const followers = new Map<string, Set<Follower>>()
+  const followers = new Followers()
   const dirty = new Set<TrackedStream>()
   const budget = new RingBudget(options.ringBytes)
-  const counts: FeedCounts = { delivered: 0, headsCompared: 0, diverged: 0, healed: 0, resets: 0 }
+  const counts = noCounts()
+  const digests = createDigests({ scheduler, counts })
   const closing = new AbortController()
   let flushScheduled = false
 
   function flush(stream: TrackedStream): void {
     counts.delivered += stream.flush()
+  }
+
+  function pull(subscription: Subscription): void {
+    if (subscription.mode === 'digest') digests.tell(subscription)
+    else void catchUp.run(subscription)
   }
 
   function touch(stream: TrackedStream): void {
@@ -78,6 +95,7 @@ export function createHub(options: {
       for (const each of dirty) {
         flush(each)
         for (const subscription of each.behind) void catchUp.run(subscription)
+        digests.moved(each)
       }
       dirty.clear()
     })
@@ -94,7 +112,11 @@ export function createHub(options: {
     restart: (stream, head) => {
       counts.diverged += 1
       stream.restart(head)
-      for (const subscription of stream.subscriptions) catchUp.reset(subscription, 'fork')
+      for (const subscription of stream.subscriptions) {
+        if (subscription.mode === 'full') catchUp.reset(subscription, 'fork')
+        else subscription.sent = -1
+      }
+      digests.moved(stream)
     },
     healed: () => {
       counts.healed += 1
@@ -134,20 +156,18 @@ export function createHub(options: {
     }
   }
 
-  /** Memberships decide who gets what: the few events that are read here and not only passed on. */
   function understand(stream: TrackedStream, event: FeedEvent): void {
-    if (event.type === 'chat.member.left.v1') {
-      const { user } = parseFeedEvent(event).data as { user: string }
+    const leaver = whoLeft(event)
+    if (leaver !== undefined) {
       flush(stream)
       for (const subscription of stream.subscriptions) {
-        if (subscription.subscriber.userId !== user) continue
+        if (subscription.subscriber.userId !== leaver || event.seq <= subscription.judged) continue
         subscription.until = event.seq
-        if (subscription.live) catchUp.end(subscription, event.seq)
+        if (subscription.live || subscription.mode === 'digest') catchUp.end(subscription, event.seq)
       }
-    } else if (event.type === 'chat.membership.added.v1') {
-      const { room, seq } = parseFeedEvent(event).data as { room: string; seq: number }
-      for (const follower of followers.get(event.subject) ?? []) follower.joined(room, seq)
     }
+    const joined = roomJoined(event)
+    if (joined) for (const follower of followers.of(event.subject)) follower.joined(joined.room, joined.seq)
   }
 
   async function openStreams(opening: readonly TrackedStream[]): Promise<void> {
@@ -155,13 +175,13 @@ export function createHub(options: {
       const some = opening.slice(from, from + HEADS_PER_QUERY)
       const heads = await queries.heads(some.map((stream) => stream.subject))
       for (const stream of some) {
-        for (const event of stream.open(heads[stream.subject] ?? { seq: 0, chain: '' })) takeIn(stream, event)
+        for (const event of stream.open(heads[stream.subject] ?? emptyTip)) takeIn(stream, event)
       }
     }
   }
 
-  /** A silent tail is found too: the heads of all that is followed here, in few queries. */
-  async function checkHeads(): Promise<void> {
+  /** Those that somebody follows; those that nobody has followed for a while are let go of. */
+  function inUse(): TrackedStream[] {
     const now = scheduler.now()
     for (const stream of streams.values()) {
       if (stream.unusedSince !== undefined && now - stream.unusedSince > LINGER_MS) {
@@ -169,30 +189,18 @@ export function createHub(options: {
         stream.close()
       }
     }
-    const open = [...streams.values()].filter((stream) => stream.isOpen && stream.unusedSince === undefined)
-    for (let from = 0; from < open.length; from += HEADS_PER_QUERY) {
-      const some = open.slice(from, from + HEADS_PER_QUERY)
-      const before = some.map((stream) => stream.head)
-      const heads = await queries.heads(some.map((stream) => stream.subject))
-      some.forEach((stream, index) => {
-        counts.headsCompared += 1
-        const then = before[index]!
-        const head = heads[stream.subject] ?? { seq: 0, chain: '' }
-        const forked = head.seq < then.seq || (head.seq === then.seq && head.chain !== then.chain)
-        if (forked) healer.fork(stream)
-        else healer.expect(stream, head.seq)
-      })
-    }
+    return [...streams.values()].filter((stream) => stream.isOpen && stream.unusedSince === undefined)
   }
-
-  async function keepChecking(): Promise<void> {
-    while (!closing.signal.aborted) {
-      await pause(scheduler, HEAD_CHECK_MS * (0.75 + random() / 2), closing.signal)
-      if (closing.signal.aborted) return
-      await checkHeads().catch((error) => warn({ err: error }, 'asking for heads failed; trying again later'))
-    }
-  }
-  void keepChecking()
+  void keepCheckingHeads({
+    streams: inUse,
+    queries,
+    healer,
+    counts,
+    scheduler,
+    random,
+    signal: closing.signal,
+    warn,
+  })
 
   return {
     counts,
@@ -212,18 +220,8 @@ export function createHub(options: {
       const stream = streams.get(subject)
       if (stream) healer.expect(stream, seq)
     },
-    arrive(follower) {
-      const subject = userSubject(follower.userId)
-      const same = followers.get(subject)
-      if (same) same.add(follower)
-      else followers.set(subject, new Set([follower]))
-    },
-    depart(follower) {
-      const subject = userSubject(follower.userId)
-      const same = followers.get(subject)
-      same?.delete(follower)
-      if (same?.size === 0) followers.delete(subject)
-    },
+    arrive: (follower) => followers.arrive(follower),
+    depart: (follower) => followers.depart(follower),
     async track(subjects) {
       const fresh: TrackedStream[] = []
       const waits: Promise<void>[] = []
@@ -247,42 +245,51 @@ export function createHub(options: {
       }
       await Promise.all(waits)
     },
-    head: (subject) => streams.get(subject)?.head ?? { seq: 0, chain: '' },
-    subscribe(subscriber, subject, first, cursor) {
+    head: (subject) => streams.get(subject)?.head ?? emptyTip,
+    mayStillRead(user, { subject, head }) {
+      const stream = streams.get(subject)
+      if (!stream || stream.head.seq <= head.seq) return true
+      const since = stream.recent(head.seq)
+      return since && stillMember(user, since)
+    },
+    subscribe(subscriber, { subject, first, head: asked }, cursor, mode) {
       const stream = streams.get(subject)
       if (!stream?.isOpen) throw new Error(`${subject} is not tracked`)
       flush(stream)
-      const head = stream.head
-      const sent = cursor ? Math.max(cursor.seq, first - 1) : head.seq
+      const { seq } = stream.head
+      const sent = cursor ? Math.max(cursor.seq, first - 1) : seq
       const subscription: Subscription = {
         subscriber,
         stream,
         first,
+        mode,
+        judged: Math.max(asked.seq, seq),
         live: false,
         over: false,
         pulling: false,
-        sent,
+        sent: mode === 'digest' ? -1 : sent,
         chain: cursor && cursor.seq === sent ? (sent === 0 ? '' : cursor.chain) : undefined,
         until: undefined,
       }
       stream.add(subscription)
-      void catchUp.run(subscription)
+      pull(subscription)
       return subscription
     },
     unsubscribe(subscription) {
       subscription.stream.remove(subscription, scheduler.now())
     },
-    pull: (subscription) => void catchUp.run(subscription),
+    pull,
     compare(subscription, cursor) {
       const known = subscription.stream.chainAt(cursor.seq)
       if (known === undefined || cursor.chain === undefined || cursor.seq === 0) return
-      counts.headsCompared += 1
+      counts.checked += 1
       if (known === cursor.chain) return
       counts.diverged += 1
       if (!subscription.over) catchUp.reset(subscription, 'fork')
     },
     close() {
       closing.abort()
+      digests.close()
       for (const stream of streams.values()) stream.close()
     },
   }

@@ -8,6 +8,8 @@ const event = (seq: number, bytes = 100): FeedEvent => ({
   prevchain: `c${seq - 1}`,
   chain: `c${seq}`,
   type: 't',
+  time: '2026-01-01T00:00:00.000Z',
+  messageNo: undefined,
   actor: 'a',
   causationId: 'x',
   frame: Buffer.alloc(bytes),

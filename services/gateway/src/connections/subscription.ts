@@ -1,4 +1,4 @@
-import type { ServerFrame } from '@klatsch/contracts'
+import type { FollowMode, ServerFrame } from '@klatsch/contracts'
 import type { TrackedStream } from './tracked-stream.ts'
 
 /** What the delivery engine needs of a socket. */
@@ -6,6 +6,8 @@ export interface Subscriber {
   readonly userId: string
   /** Whether more is waiting to be written than a reader who keeps up would have. */
   readonly congested: boolean
+  /** Whether so much is waiting that passing events are left out, to make room for messages. */
+  readonly crowded: boolean
   readonly closed: boolean
   /** Takes whole frames, to be written with everything else of this turn. */
   push(frames: Buffer): void
@@ -15,7 +17,7 @@ export interface Subscriber {
 }
 
 /**
- * One socket's reading of one stream. While `live`, everything the stream flushes is pushed to it, and its position is
+ * One socket's reading of one stream. In `digest` mode it is told how far the stream is. In `full` mode: while `live`, everything the stream flushes is pushed to it, and its position is
  * the stream's own; while not, it pulls from `sent` at its own pace, and goes live in the turn in which both are equal.
  */
 export interface Subscription {
@@ -23,11 +25,14 @@ export interface Subscription {
   readonly stream: TrackedStream
   /** The seq from which this user may read. */
   readonly first: number
+  readonly mode: FollowMode
+  /** Up to this seq Postgres itself said that this user is a member: what ended before counts for nothing. */
+  readonly judged: number
   live: boolean
   over: boolean
   /** Whether a catch-up is under way. */
   pulling: boolean
-  /** While not live: the last seq pushed. */
+  /** While not live: the last seq pushed. With digests: the head last told. */
   sent: number
   /** While not live: the chain at `sent`, to be compared with what comes next; undefined when not known. */
   chain: string | undefined

@@ -1,5 +1,6 @@
-import type { Head } from '@klatsch/contracts'
+import { emptyTip, type StreamTip } from '@klatsch/contracts'
 import { StreamReader } from '@klatsch/streams'
+import { digestFrame } from './digest-frame.ts'
 import type { FeedEvent } from './feed-event.ts'
 import { Ring, type RingBudget } from './ring.ts'
 import type { Subscription } from './subscription.ts'
@@ -25,11 +26,13 @@ export class TrackedStream {
   /** When the last subscription ended; undefined while there are some. */
   unusedSince: number | undefined
   #reader: StreamReader<FeedEvent> | undefined
-  #head: Head = { seq: 0, chain: '' }
+  #head: StreamTip = emptyTip
+  #digest: { readonly seq: number; readonly frame: Buffer } | undefined
   #early: FeedEvent[] = []
   #pending: Buffer[] = []
   readonly #live = new Set<Subscription>()
   readonly #behind = new Set<Subscription>()
+  readonly #digested = new Set<Subscription>()
   readonly #ring: Ring
 
   constructor(subject: string, budget: RingBudget) {
@@ -41,8 +44,8 @@ export class TrackedStream {
     return this.#reader !== undefined
   }
 
-  /** Seq and chain of the last event appended. */
-  get head(): Head {
+  /** Of the last event appended. */
+  get head(): StreamTip {
     return this.#head
   }
 
@@ -51,7 +54,12 @@ export class TrackedStream {
   }
 
   get subscriptions(): Iterable<Subscription> {
-    return [...this.#live, ...this.#behind]
+    return [...this.#live, ...this.#behind, ...this.#digested]
+  }
+
+  /** Those that get digests. */
+  get digested(): ReadonlySet<Subscription> {
+    return this.#digested
   }
 
   /** Those that pull. */
@@ -60,7 +68,7 @@ export class TrackedStream {
   }
 
   /** Fixes the position; events that came since tracking began are accepted on top. */
-  open(head: Head): FeedEvent[] {
+  open(head: StreamTip): FeedEvent[] {
     if (this.#reader) return []
     this.#reader = new StreamReader(head)
     this.#head = head
@@ -89,7 +97,8 @@ export class TrackedStream {
   }
 
   append(event: FeedEvent): void {
-    this.#head = { seq: event.seq, chain: event.chain }
+    const { seq, chain, time, messageNo = this.#head.messageNo } = event
+    this.#head = { seq, chain, time, messageNo }
     this.#ring.push(event)
     if (this.#live.size > 0) this.#pending.push(event.frame)
   }
@@ -129,8 +138,17 @@ export class TrackedStream {
     return seq === this.#head.seq ? this.#head.chain : this.#ring.chainAt(seq)
   }
 
+  /** How far the stream is, as a frame: built once, whoever gets it. */
+  digest(): Buffer {
+    if (this.#digest?.seq !== this.#head.seq) {
+      this.#digest = { seq: this.#head.seq, frame: digestFrame(this.subject, this.#head) }
+    }
+    return this.#digest.frame
+  }
+
   add(subscription: Subscription): void {
-    this.#behind.add(subscription)
+    if (subscription.mode === 'digest') this.#digested.add(subscription)
+    else this.#behind.add(subscription)
     this.unusedSince = undefined
   }
 
@@ -145,14 +163,16 @@ export class TrackedStream {
     subscription.over = true
     this.#live.delete(subscription)
     this.#behind.delete(subscription)
-    if (this.#live.size + this.#behind.size === 0) this.unusedSince = now
+    this.#digested.delete(subscription)
+    if (this.#live.size + this.#behind.size + this.#digested.size === 0) this.unusedSince = now
   }
 
   /** Starts over at another history. */
-  restart(head: Head): void {
+  restart(head: StreamTip): void {
     this.#reader?.reset(head)
     this.#head = head
     this.expected = 0
+    this.#digest = undefined
     this.#pending = []
     this.#ring.clear()
   }

@@ -25,14 +25,17 @@ export function showMetrics(parts: {
   show('users', 'Users with at least one socket.', () => connections.users)
   show('streams', 'Streams followed.', () => hub.streams)
   show('deliveries_total', 'Events handed to sockets.', () => hub.counts.delivered)
-  show(
-    'heads_compared_total',
-    'Heads compared with Postgres or with a client.',
-    () => hub.counts.headsCompared + connections.counts.checked,
-  )
-  show('diverged_total', 'Comparisons that did not match.', () => hub.counts.diverged)
-  show('healed_total', 'Holes filled from Postgres.', () => hub.counts.healed)
+  show('heads_compared_total', 'Heads of streams compared with Postgres.', () => hub.counts.headsCompared)
+  show('positions_checked_total', 'Positions of clients compared with ours.', () => hub.counts.checked)
+  show('diverged_total', 'Comparisons that found another history.', () => hub.counts.diverged)
+  show('healed_total', 'Streams fetched again, something being missing.', () => hub.counts.healed)
   show('resets_total', 'Subscriptions sent back to a fresh page.', () => hub.counts.resets)
+  show('digests_total', 'Digests handed to sockets.', () => hub.counts.digests)
+  show(
+    'passing_dropped_total',
+    'Passing events (digests, presence, typing) that a crowded socket was not sent at the time.',
+    () => hub.counts.passingDropped + presence.dropped,
+  )
   show('commands_waiting', 'Commands that wait for their outcome.', () => requests.waiting)
   show('people_watched', "People on somebody's screen.", () => presence.watched)
   show('signals_total', 'Records put on presence.signals.', () => presence.counts.said)

@@ -30,7 +30,7 @@ const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms)
 
 class Socket implements Watcher {
   readonly userId: string
-  congested = false
+  crowded = false
   closed = false
   readonly rooms = new Set([ROOM])
   readonly #frames: Buffer[] = []
@@ -182,20 +182,20 @@ describe('watching', () => {
     expect(one.states()).toEqual(['3 online'])
   })
 
-  test('changes within a moment are one; a socket that is congested gets the latest when it has room', async () => {
+  test('changes within a moment are one; a socket that is crowded gets the latest when it has room', async () => {
     const { presence, enter, watch } = setUp()
     const one = enter(ada)
     watch(one, [cid])
     presence.take([changed(cid, 'online', 1), changed(cid, 'away', 2)])
     await pass(200)
     expect(one.states()).toEqual(['3 away'])
-    one.congested = true
+    one.crowded = true
     for (const [version, state] of (['online', 'dnd', 'offline'] as const).entries()) {
       presence.take([changed(cid, state, 3 + version)])
       await pass(200)
     }
     expect(one.states()).toEqual([])
-    one.congested = false
+    one.crowded = false
     presence.drained(one)
     expect(one.states()).toEqual(['3 offline'])
   })
@@ -245,13 +245,13 @@ describe('typing', () => {
     expect(two.frames()).toEqual([])
   })
 
-  test('is dropped where a socket is congested', () => {
+  test('is dropped where a socket is crowded', () => {
     const { presence, enter, watch } = setUp()
     const two = enter(bob)
     watch(two, [], [ROOM])
-    two.congested = true
+    two.crowded = true
     presence.take([typing(ada, ROOM)])
-    two.congested = false
+    two.crowded = false
     presence.drained(two)
     expect(two.frames()).toEqual([])
   })

@@ -28,7 +28,8 @@ const TYPING_AGAIN_MS = 500
 /** What presence needs of a socket. */
 export interface Watcher {
   readonly userId: string
-  readonly congested: boolean
+  /** Whether passing events are to be left out for the moment. */
+  readonly crowded: boolean
   readonly closed: boolean
   push(frames: Buffer): void
   /** Whether this socket follows the stream, and so may read it. */
@@ -42,6 +43,8 @@ export interface Presence {
   /** People on somebody's screen. */
   readonly watched: number
   readonly counts: SignalCounts
+  /** Frames that a crowded socket was not sent at the time. */
+  readonly dropped: number
   arrived(watcher: Watcher, session: string): void
   departed(watcher: Watcher): void
   /** @throws KlatschError when the signal is not one's own to give. */
@@ -83,6 +86,7 @@ export function createPresence(options: PresenceOptions): Presence {
   const rooms = new Map<string, Set<Seat>>()
   const waiting = new Set<Seat>()
   let flushing = false
+  let dropped = 0
   let leavingMs: number = presenceTimes.graceMs
   const people = new People<Seat>(soon)
   const audiences = new Audiences({
@@ -107,9 +111,13 @@ export function createPresence(options: PresenceOptions): Presence {
     })
   }
 
-  /** Whoever is congested is told the latest when there is room again: states in between are passed over. */
+  /** Whoever is crowded is told the latest when there is room again: states in between are passed over. */
   function tell(seat: Seat): void {
-    if (seat.dirty.size === 0 || seat.watcher.closed || seat.watcher.congested) return
+    if (seat.dirty.size === 0 || seat.watcher.closed) return
+    if (seat.watcher.crowded) {
+      dropped += seat.dirty.size
+      return
+    }
     const frames: Buffer[] = []
     for (const subject of seat.dirty) {
       const isRoom = seat.rooms.has(subject)
@@ -165,8 +173,9 @@ export function createPresence(options: PresenceOptions): Presence {
     const frame = textFrame(record.value)
     for (const { watcher } of there) {
       // Typing is the first thing to be dropped; and who left the room has no business with it.
-      if (watcher.userId === record.key || watcher.congested || !watcher.follows(room)) continue
-      watcher.push(frame)
+      if (watcher.userId === record.key || !watcher.follows(room)) continue
+      if (watcher.crowded) dropped += 1
+      else watcher.push(frame)
     }
   }
 
@@ -206,6 +215,9 @@ export function createPresence(options: PresenceOptions): Presence {
 
   return {
     counts: signals.counts,
+    get dropped() {
+      return dropped
+    },
     get watched() {
       return people.size
     },

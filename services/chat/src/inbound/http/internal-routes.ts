@@ -1,5 +1,4 @@
 import {
-  chainsBodySchema,
   type EventsAnswer,
   eventsBodySchema,
   type HeadsAnswer,
@@ -39,9 +38,5 @@ export function internalRoutes(
     const { subject, after, limit } = parseInput(eventsBodySchema, request.body)
     const { items, head } = await streams.events(subject, after, limit)
     return { items: [...items], head }
-  })
-  app.post('/internal/chains', route, async (request) => {
-    const { cursors } = parseInput(chainsBodySchema, request.body)
-    return { chains: Object.fromEntries(await streams.chains(cursors)) }
   })
 }

@@ -1,4 +1,5 @@
 import {
+  emptyTip,
   eventsAnswerSchema,
   GLOBAL_ROOM,
   headsAnswerSchema,
@@ -194,7 +195,6 @@ describe('what gateways ask', () => {
       ['streams', { user: ada.user.id, follow: 'all' }],
       ['heads', { subjects: [] }],
       ['events', { subject: kitchen.subject, after: 0, limit: 1 }],
-      ['chains', { cursors: [] }],
     ] as const) {
       const url = `/internal/${what}`
       expect((await server.post(url, body)).body.code).toBe('auth.required')
@@ -217,11 +217,9 @@ describe('what gateways ask', () => {
     const some = [kitchen.subject, cellar.subject, GLOBAL_ROOM, own, 'room:none']
     expect((await of(bob.user.id, some)).map(({ subject }) => subject)).toEqual([GLOBAL_ROOM])
     const stranger = make.create('x').id
-    expect(await of(stranger, 'all')).toEqual([
-      { subject: `user:${stranger}`, first: 1, head: { seq: 0, chain: '' } },
-    ])
+    expect(await of(stranger, 'all')).toEqual([{ subject: `user:${stranger}`, first: 1, head: emptyTip }])
   })
-  test('heads, events and chains', async () => {
+  test('heads and events', async () => {
     const heads = await server.internal('/internal/heads', { subjects: [kitchen.subject, 'room:none'] })
     const head = headsAnswerSchema.parse(heads.body).heads[kitchen.subject]
     expect(Object.keys(heads.body.heads)).toEqual([kitchen.subject])
@@ -233,15 +231,9 @@ describe('what gateways ask', () => {
     const { items, head: sameHead } = eventsAnswerSchema.parse(events.body)
     expect(items.map((item) => JSON.parse(item).seq)).toEqual([8, 9])
     expect(sameHead).toEqual(head)
+    expect(head).toMatchObject({ seq: 9, messageNo: 7, time: JSON.parse(items.at(-1)!).time })
     const none = await server.internal('/internal/events', { subject: 'room:none', after: 0, limit: 1 })
-    expect(none.body).toEqual({ items: [], head: { seq: 0, chain: '' } })
-    const chains = await server.internal('/internal/chains', {
-      cursors: [
-        { subject: kitchen.subject, seq: 9 },
-        { subject: kitchen.subject, seq: 10 },
-      ],
-    })
-    expect(chains.body).toEqual({ chains: { [`${kitchen.subject} 9`]: head?.chain } })
+    expect(none.body).toEqual({ items: [], head: emptyTip })
   })
   test('twenty thousand at once are few', async () => {
     const subjects = Array.from({ length: 20_000 }, (_, i) => `room:${make.create('x').id.slice(0, 30)}${i}`)
@@ -278,7 +270,6 @@ test('junk is refused with a code, and never breaks anything', async () => {
     '/internal/streams',
     '/internal/heads',
     '/internal/events',
-    '/internal/chains',
   ]
   const field = fc.constantFrom(
     'username',

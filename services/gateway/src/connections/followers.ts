@@ -1,0 +1,31 @@
+import { userSubject } from '@klatsch/contracts'
+import type { Subscriber } from './subscription.ts'
+
+/** A user here, as the hub must know of it: to follow rooms joined later. */
+export interface Follower extends Subscriber {
+  /** A room was joined: its first event for this user is `seq`. */
+  joined(subject: string, seq: number): void
+}
+
+/** The sockets of each user, by the user's own stream. */
+export class Followers {
+  readonly #bySubject = new Map<string, Set<Follower>>()
+
+  arrive(follower: Follower): void {
+    const subject = userSubject(follower.userId)
+    const same = this.#bySubject.get(subject)
+    if (same) same.add(follower)
+    else this.#bySubject.set(subject, new Set([follower]))
+  }
+
+  depart(follower: Follower): void {
+    const subject = userSubject(follower.userId)
+    const same = this.#bySubject.get(subject)
+    same?.delete(follower)
+    if (same?.size === 0) this.#bySubject.delete(subject)
+  }
+
+  of(subject: string): Iterable<Follower> {
+    return this.#bySubject.get(subject) ?? []
+  }
+}

@@ -1,0 +1,176 @@
+import {
+  type ClientFrame,
+  type Cursor,
+  errorCodes,
+  type FollowMode,
+  KlatschError,
+  limits,
+  userSubject,
+} from '@klatsch/contracts'
+import { backoffMs, pause } from '@klatsch/streams'
+import type { ConnectionContext } from './context.ts'
+import type { Follower } from './followers.ts'
+import type { Readable } from './queries.ts'
+import type { Subscription } from './subscription.ts'
+
+type Frame<T extends ClientFrame['type']> = Extract<ClientFrame, { type: T }>
+/** Cursors that are compared of one ping. */
+const SAMPLED_CURSORS = 100
+/** How often it is asked anew what may be read, when too much happened meanwhile to know whether that still holds. */
+export const ASK_AGAIN = 5
+
+/** What one socket follows, and in which mode. */
+export class Following {
+  readonly #context: ConnectionContext
+  readonly #socket: Follower
+  readonly #subscriptions = new Map<string, Subscription>()
+  /** Of rooms that nothing else was said about. */
+  #mode: FollowMode = 'full'
+  #full: ReadonlySet<string> = new Set()
+  #all = false
+
+  constructor(context: ConnectionContext, socket: Follower) {
+    this.#context = context
+    this.#socket = socket
+  }
+
+  /** Follows what `hello` asked for, of what may be read. To be called once, after `welcome`. */
+  begin(hello: Frame<'hello'>, readable: readonly Readable[]): void {
+    this.#all = hello.follow === 'all'
+    this.#mode = hello.mode ?? 'full'
+    this.#full = new Set(hello.full)
+    for (const stream of readable) {
+      const cursor = Object.hasOwn(hello.cursors, stream.subject) ? hello.cursors[stream.subject] : undefined
+      this.#subscribe(stream, cursor, this.#usualMode(stream.subject))
+    }
+    if (hello.follow === 'all') return
+    for (const subject of hello.follow) if (!this.#subscriptions.has(subject)) this.#refused(subject)
+  }
+
+  #usualMode(subject: string): FollowMode {
+    return this.#full.has(subject) ? 'full' : this.#mode
+  }
+
+  #subscribe(stream: Readable, cursor: Cursor | undefined, mode: FollowMode): void {
+    const { subject } = stream
+    const before = this.#subscriptions.get(subject)
+    if (before) this.#context.hub.unsubscribe(before)
+    const own = subject === userSubject(this.#socket.userId)
+    const subscription = this.#context.hub.subscribe(this.#socket, stream, cursor, own ? 'full' : mode)
+    this.#subscriptions.set(subject, subscription)
+  }
+
+  #refused(subject: string): void {
+    this.#socket.send({ type: 'unfollowed', subject, code: 'room.not_found' })
+  }
+
+  follow({ subject, cursor, mode = 'full' }: Frame<'follow'>): void {
+    const before = this.#subscriptions.get(subject)
+    if (before && isMember(before)) {
+      // The hub has watched this membership since it was judged: nobody needs to be asked.
+      this.#subscribe({ subject, first: before.first, head: before.stream.head }, cursor, mode)
+      return
+    }
+    this.#ask(subject, cursor, () => mode).catch((error: unknown) => this.#failed(subject, error))
+  }
+
+  async #ask(subject: string, cursor: Cursor | undefined, mode: () => FollowMode): Promise<void> {
+    const { hub, queries } = this.#context
+    const { userId } = this.#socket
+    for (let asked = 1; ; asked += 1) {
+      const [readable] = await queries.streams(userId, [subject])
+      if (readable) await hub.track([subject])
+      if (this.#socket.closed) return
+      const may = readable !== undefined && hub.mayStillRead(userId, readable)
+      if (may === true) {
+        if (this.#subscriptions.size > limits.cursorsPerHello && !this.#subscriptions.has(subject)) {
+          throw new KlatschError('limit.rate', 'too many streams followed')
+        }
+        this.#subscribe(readable!, cursor, mode())
+        return
+      }
+      if (may === undefined && asked < ASK_AGAIN) continue
+      if (may === undefined) throw new KlatschError('server.overloaded')
+      const before = this.#subscriptions.get(subject)
+      if (before) hub.unsubscribe(before)
+      this.#subscriptions.delete(subject)
+      this.#refused(subject)
+      return
+    }
+  }
+
+  #failed(subject: string, error: unknown): void {
+    const code = error instanceof KlatschError ? error.code : 'server.internal'
+    if (code === 'server.internal') this.#context.warn({ err: error, subject }, 'follow failed')
+    const { title, retryable } = errorCodes[code]
+    this.#socket.send({ type: 'error', subject, code, retryable, detail: title })
+  }
+
+  unfollow(subject: string): void {
+    const subscription = this.#subscriptions.get(subject)
+    if (subscription) this.#context.hub.unsubscribe(subscription)
+    this.#subscriptions.delete(subject)
+    this.#socket.send({ type: 'unfollowed', subject, code: 'asked' })
+  }
+
+  /** A room was joined: where all are followed, so is this one. */
+  joined(subject: string, seq: number): void {
+    if (!this.#all) return
+    const before = this.#subscriptions.get(subject)
+    if (before && !before.over) {
+      before.until = undefined
+      return
+    }
+    void this.#followJoined(subject, seq)
+  }
+
+  /** What was joined is followed, for as long as that takes: nobody else would tell the client that something is missing. */
+  async #followJoined(subject: string, seq: number): Promise<void> {
+    const { scheduler, random } = this.#context
+    for (let failures = 0; !this.#socket.closed; failures += 1) {
+      try {
+        await this.#ask(subject, { seq: seq - 1 }, () => this.#usualMode(subject))
+        return
+      } catch (error) {
+        if (!(error instanceof KlatschError && error.retryable)) {
+          this.#failed(subject, error)
+          return
+        }
+        await pause(scheduler, backoffMs(failures, 250, 5_000, random))
+      }
+    }
+  }
+
+  /** The subscription ended by itself. */
+  ended(subject: string): void {
+    this.#subscriptions.delete(subject)
+  }
+
+  /** Whether the stream is followed, and so may be read. */
+  has(subject: string): boolean {
+    const subscription = this.#subscriptions.get(subject)
+    return subscription !== undefined && isMember(subscription)
+  }
+
+  /** Compares what a client says it has. Only what was pushed counts: one that is behind is not one that diverged. */
+  compare(cursors: Readonly<Record<string, Cursor>>): void {
+    for (const [subject, cursor] of Object.entries(cursors).slice(0, SAMPLED_CURSORS)) {
+      const subscription = this.#subscriptions.get(subject)
+      if (subscription?.live) this.#context.hub.compare(subscription, cursor)
+    }
+  }
+
+  /** There is room again: goes on with all that wait. */
+  goOn(): void {
+    for (const subscription of this.#subscriptions.values()) {
+      if (!subscription.live) this.#context.hub.pull(subscription)
+    }
+  }
+
+  end(): void {
+    for (const subscription of this.#subscriptions.values()) this.#context.hub.unsubscribe(subscription)
+    this.#subscriptions.clear()
+  }
+}
+
+const isMember = ({ over, until }: Subscription): boolean => !over && until === undefined
