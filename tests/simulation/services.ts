@@ -76,6 +76,8 @@ export async function startChat(world: Surroundings, name: string, bugs: ChatBug
 
 export interface GatewayProcess extends Host {
   readonly consumer: Consumer
+  /** Tells everyone to go elsewhere, then closes all within so long. */
+  drain(withinMs: number): Promise<void>
 }
 
 function queriesOf(world: Surroundings, process: SimulatedProcess): ChatQueries {
@@ -173,6 +175,7 @@ export async function startGateway(
   return {
     process,
     consumer,
+    drain: (withinMs) => connections.drain(withinMs),
     accept(transport) {
       const connection = connections.add(transport)
       return {

@@ -226,6 +226,15 @@ export async function runWorld(seed: number, steps: number, bugs: readonly Bug[]
       for (const each of wires) if (each.host === one) each.cut()
       await newGateway()
     },
+    'shut a gateway down': async () => {
+      const one = pick(gateways)
+      gateways.splice(gateways.indexOf(one), 1)
+      await newGateway()
+      void one.drain(random() * 5_000).then(() => {
+        one.process.kill()
+        for (const each of wires) if (each.host === one) each.cut()
+      })
+    },
     'freeze a chat and wake it': () => {
       const { process } = pick(chats)
       process.freeze()

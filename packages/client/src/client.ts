@@ -11,6 +11,7 @@ import {
 } from '@klatsch/contracts'
 import { systemScheduler } from '@klatsch/streams'
 import { v7 } from 'uuid'
+import { serverClock } from './clock.ts'
 import { Connection } from './connection.ts'
 import { errorOf, type Incoming } from './incoming.ts'
 import { listeners } from './listeners.ts'
@@ -35,10 +36,12 @@ export function createClient(options: ClientOptions): Client {
   const storage = options.storage ?? memoryStorage()
   const { on, emit } = listeners<ClientEvents>()
   const timers = timerSet(scheduler)
+  const clock = serverClock(() => scheduler.now())
   const writer = storageWriter(storage, (error) => emit('storageFailed', { error }))
   const moved = new Set<string>()
   let actor: string | undefined
   let connections = 0
+  let moves = 0
   let wanted = false
   let stopListening: () => void = () => {}
 
@@ -48,7 +51,7 @@ export function createClient(options: ClientOptions): Client {
     openSocket: options.openSocket ?? standardSocket,
     scheduler,
     random,
-    hello: (token) => ({ type: 'hello', token, ...streams.hello(HELLO_BYTES) }),
+    hello: (token, second) => ({ type: 'hello', token, ...streams.hello(HELLO_BYTES, second) }),
     ping: () => ({ type: 'ping', cursors: streams.sample() }),
     welcomed(frame) {
       connections += 1
@@ -58,6 +61,18 @@ export function createClient(options: ClientOptions): Client {
       outbox.opened(frame.limits.commandsPerSecond)
       presence.welcome(frame.user.id)
     },
+    joined(frame) {
+      connections += 1
+      outbox.opened(frame.limits.commandsPerSecond)
+      presence.welcome(frame.user.id)
+      streams.welcome(frame.streams, true)
+    },
+    moved() {
+      moves += 1
+      streams.moved()
+      outbox.moved()
+    },
+    clock: clock.heard,
     received,
     lost() {
       outbox.closed()
@@ -77,6 +92,7 @@ export function createClient(options: ClientOptions): Client {
     scheduler,
     random,
     send: (frame) => connection.send(frame),
+    caughtUp: () => connection.caughtUp(),
     tell(name, value) {
       if (name === 'event') {
         acceptedByEvent(value as StreamEvent)
@@ -100,16 +116,16 @@ export function createClient(options: ClientOptions): Client {
     (error: unknown) => emit('storageFailed', { error }),
   )
 
-  function received(incoming: Incoming): void {
+  function received(incoming: Incoming, leaving: boolean): void {
     switch (incoming.kind) {
       case 'event':
-        streams.event(incoming.event)
+        streams.event(incoming.event, leaving)
         return
       case 'passing':
-        presence.passing(incoming.event)
+        if (!leaving) presence.passing(incoming.event)
         return
       case 'frame':
-        frame(incoming.frame)
+        if (!leaving || 'id' in incoming.frame) frame(incoming.frame)
         return
       case 'other':
         return
@@ -187,7 +203,7 @@ export function createClient(options: ClientOptions): Client {
       return outbox.pending
     },
     get counts() {
-      return { ...streams.counts, connections }
+      return { ...streams.counts, connections, moves }
     },
     get streams() {
       return streams.view
@@ -209,6 +225,10 @@ export function createClient(options: ClientOptions): Client {
       await writer.settled()
     },
     on,
+    get clockOffsetMs() {
+      return clock.offsetMs
+    },
+    now: () => Math.round(scheduler.now() + clock.offsetMs),
     command<T extends PublicCommandType>(
       type: T,
       subject: string | undefined,

@@ -78,22 +78,31 @@ describe('connecting', () => {
     expect(b.sockets).toHaveLength(2)
   })
 
+  test('a server that is busy names a wait: that long at least, and each a little longer', async () => {
+    const b = bench()
+    b.client.connect()
+    await b.settle()
+    b.socket.open()
+    b.socket.tell({
+      type: 'error',
+      code: 'server.unavailable',
+      detail: 'busy',
+      retryable: true,
+      retryAfterMs: 8_000,
+    })
+    b.socket.cut(1012, 'server.unavailable')
+    expect(b.client.state).toMatchObject({ kind: 'waiting', retryAt: b.scheduler.now() + 10_000 })
+    await b.scheduler.pass(9_999)
+    expect(b.sockets).toHaveLength(1)
+    await b.scheduler.pass(1)
+    expect(b.sockets).toHaveLength(2)
+  })
+
   test('refused for limits: it stays away for 5 s at least', async () => {
     const b = bench()
     await b.welcome()
     b.socket.cut(4429)
     expect(b.client.state).toMatchObject({ retryAt: b.scheduler.now() + 5_250 })
-  })
-
-  test('goaway: it goes to another place in time, and the old socket is closed', async () => {
-    const b = bench()
-    const socket = await b.welcome()
-    socket.tell({ type: 'goaway', withinMs: 2_000 })
-    await b.scheduler.pass(499)
-    expect(b.sockets).toHaveLength(1)
-    await b.scheduler.pass(1)
-    expect(b.sockets).toHaveLength(2)
-    expect(socket.closedByClient).toBe(true)
   })
 
   test('what an old socket still says is heard no more', async () => {

@@ -1,83 +1,81 @@
-import {
-  type ClientFrameInput,
-  closeCodes,
-  type ErrorCode,
-  KlatschError,
-  type ServerFrame,
-  SUBPROTOCOL,
-  type WelcomeFrame,
-} from '@klatsch/contracts'
-import { backoffMs, type Scheduler } from '@klatsch/streams'
-import { errorOf, type Incoming, readIncoming } from './incoming.ts'
+import { type ClientFrameInput, closeCodes, type ErrorCode, type WelcomeFrame } from '@klatsch/contracts'
+import { backoffMs } from '@klatsch/streams'
+import type { Incoming } from './incoming.ts'
+import { Line, type LineEnd, type LineOptions, type LineOwner } from './line.ts'
 import { timerSet } from './timers.ts'
-import { renewInMs, tokenLifeMs } from './token.ts'
-import type { ConnectionState, WebSocketLike } from './types.ts'
+import type { ConnectionState } from './types.ts'
 
 const BASE_MS = 250
 const CAP_MS = 10_000
-/** From asking for a token to `welcome`. */
-const CONNECT_MS = 15_000
 /** A connection that lasted so long was a good one: the next cut is answered quickly. */
 const STEADY_MS = 5_000
 /** How long to stay away after being refused for limits. */
 const LIMITS_MS = 5_000
-/** No frame for so long after a ping, and the connection is taken for dead. */
-const PONG_MS = 10_000
+/** No server makes one wait longer than this. */
+const MAX_ASKED_MS = 5 * 60_000
+/** The second socket is opened within this part of the time a `goaway` leaves. */
+const GOAWAY_PART = 0.5
+
+/** On the way from a server that goes away to another, while the first socket still works. */
+type Move =
+  | { readonly kind: 'waiting'; readonly attempt: number }
+  | { readonly kind: 'opening'; readonly attempt: number; readonly line: Line }
+  /** Both are open. What is sent goes to the second one; the first only tells. */
+  | {
+      readonly kind: 'joined'
+      readonly attempt: number
+      readonly line: Line
+      goawayUntil: number | undefined
+    }
 
 /** What the connection is doing; `attempt` counts tries since the last steady connection. */
 type Link =
   | { readonly kind: 'idle' }
-  | { readonly kind: 'asking'; readonly attempt: number }
-  | {
-      readonly kind: 'opening'
-      readonly attempt: number
-      readonly token: string
-      readonly socket: WebSocketLike
-    }
-  | {
-      readonly kind: 'greeting'
-      readonly attempt: number
-      readonly token: string
-      readonly socket: WebSocketLike
-    }
+  | { readonly kind: 'connecting'; readonly attempt: number; readonly line: Line }
   | {
       readonly kind: 'connected'
       readonly attempt: number
-      token: string
-      readonly socket: WebSocketLike
-      readonly since: number
+      readonly line: Line
       readonly welcome: WelcomeFrame
+      readonly since: number
+      move: Move | undefined
     }
-  | { readonly kind: 'waiting'; readonly attempt: number; readonly retryAt: number; readonly reason: string }
+  | {
+      readonly kind: 'waiting'
+      readonly attempt: number
+      readonly retryAt: number
+      /** The server asked not to be asked before. */
+      readonly notBefore: number
+      readonly reason: string
+    }
   | { readonly kind: 'stopped'; readonly code?: ErrorCode; readonly reason: string }
 
-export interface ConnectionOptions {
-  readonly url: string
-  readonly token: (stale?: string) => Promise<string>
-  readonly openSocket: (url: string, protocol: string) => WebSocketLike
-  readonly scheduler: Scheduler
-  readonly random: () => number
-  /** The first frame, made when the socket opens. */
-  readonly hello: (token: string) => ClientFrameInput
-  readonly ping: () => ClientFrameInput
+type Connected = Extract<Link, { kind: 'connected' }>
+
+export interface ConnectionOptions extends Omit<LineOptions, 'hello'> {
+  /** The first frame, made when the socket opens. `second`: while the first one still tells. */
+  readonly hello: (token: string, second: boolean) => ClientFrameInput
   readonly welcomed: (frame: WelcomeFrame) => void
-  /** Everything that comes after `welcome` and is not the connection's own business. */
-  readonly received: (incoming: Incoming) => void
+  /** A second socket was welcomed; from now on all is sent there. */
+  readonly joined: (frame: WelcomeFrame) => void
+  /** The first of two sockets is closed, the second is the one. */
+  readonly moved: () => void
+  /** Everything that comes after `welcome` and is not the connection's own business. `leaving`: by the first of two. */
+  readonly received: (incoming: Incoming, leaving: boolean) => void
   /** After `welcomed`, once for each: the connection is gone. */
   readonly lost: () => void
   readonly changed: (state: ConnectionState) => void
 }
 
 /**
- * One connection at a time, kept up: a token, a socket, `hello`, `welcome`, heartbeats, newer tokens before the old
- * ones end; and when it is cut, another after a random wait that grows with each try that failed.
+ * One connection kept up: when it is cut, another after a random wait that grows with each try that failed; when the
+ * server goes away, a second one before the first ends, without a moment in which there is none.
  */
 export class Connection {
   readonly #options: ConnectionOptions
   readonly #timers
+  readonly #owner: LineOwner
   #link: Link = { kind: 'idle' }
-  #heardAt = 0
-  #lastError: KlatschError | undefined
   /** Refusals of a token since the last welcome; `#refused` is the last one refused. */
   #refusals = 0
   #refused: string | undefined
@@ -85,6 +83,11 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.#options = options
     this.#timers = timerSet(options.scheduler)
+    this.#owner = {
+      welcomed: (line, frame) => this.#welcomed(line, frame),
+      received: (line, incoming) => this.#received(line, incoming),
+      over: (line, end) => this.#over(line, end),
+    }
   }
 
   get state(): ConnectionState {
@@ -102,9 +105,7 @@ export class Connection {
       case 'waiting':
         this.#ask(link.attempt)
         return
-      case 'asking':
-      case 'opening':
-      case 'greeting':
+      case 'connecting':
       case 'connected':
         return
       default:
@@ -112,11 +113,15 @@ export class Connection {
     }
   }
 
-  /** The network or the page woke up: no more waiting, and a connection must show that it lives. */
+  /** The network or the page woke up: no more waiting than the server asked for, and what is open must show that it lives. */
   wake(): void {
     const link = this.#link
-    if (link.kind === 'waiting') this.#ask(link.attempt)
-    else if (link.kind === 'connected') this.#ping(link)
+    if (link.kind === 'waiting') {
+      if (this.#options.scheduler.now() >= link.notBefore) this.#ask(link.attempt)
+    } else if (link.kind === 'connecting' || link.kind === 'connected') {
+      link.line.wake()
+      if (link.kind === 'connected' && link.move && link.move.kind !== 'waiting') link.move.line.wake()
+    }
   }
 
   stop(reason: string, code?: ErrorCode): void {
@@ -126,201 +131,177 @@ export class Connection {
 
   /** Whether the frame was given to an open, welcomed socket. */
   send(frame: ClientFrameInput): boolean {
-    return this.#link.kind === 'connected' && this.#transmit(this.#link.socket, frame)
+    const link = this.#link
+    if (link.kind !== 'connected') return false
+    return (link.move?.kind === 'joined' ? link.move.line : link.line).send(frame)
   }
 
-  #transmit(socket: WebSocketLike, frame: ClientFrameInput): boolean {
-    try {
-      socket.send(JSON.stringify(frame))
-      return true
-    } catch {
-      // A socket that is closing; its close is on its way here.
-      return false
-    }
+  /** Every stream that was live on the first of two sockets is live on the second. */
+  caughtUp(): void {
+    if (this.#link.kind === 'connected' && this.#link.move?.kind === 'joined') this.#change(this.#link)
   }
 
   #become(link: Link): void {
     const before = this.#link
     this.#link = link
-    if (before.kind === 'connected') this.#options.lost()
+    if (before.kind === 'connected' && link.kind !== 'connected') this.#options.lost()
     const [was, is] = [stateOf(before), stateOf(link)]
     if (was.kind !== 'connecting' || is.kind !== 'connecting') this.#options.changed(is)
   }
 
-  /** Ends what belongs to the present link: its timers, its socket. */
+  /** Ends what belongs to the present link: its timers, its sockets. */
   #leave(): void {
     this.#timers.clear()
     const link = this.#link
-    if (!('socket' in link)) return
-    const { socket } = link
-    socket.onopen = null
-    socket.onmessage = null
-    socket.onclose = null
-    // An error after one stopped listening must not be an unhandled one.
-    socket.onerror = () => {}
-    try {
-      socket.close(1000)
-    } catch {
-      // Never opened; nothing to close.
-    }
+    if (!('line' in link)) return
+    link.line.close()
+    if (link.kind === 'connected' && link.move && link.move.kind !== 'waiting') link.move.line.close()
+  }
+
+  #open(second: boolean): Line {
+    const { hello, ...options } = this.#options
+    return new Line({ ...options, hello: (token) => hello(token, second) }, this.#owner, this.#refused)
   }
 
   #ask(attempt: number): void {
     this.#leave()
-    const link: Link = { kind: 'asking', attempt }
-    this.#lastError = undefined
-    this.#become(link)
-    this.#timers.after(CONNECT_MS, () => this.#retry('no connection in time'))
-    const current = () => this.#link === link
-    this.#token(this.#refused).then(
-      (token) => current() && this.#dial(token, attempt),
-      (error: unknown) => current() && this.#noToken(error),
-    )
+    this.#become({ kind: 'connecting', attempt, line: this.#open(false) })
   }
 
-  async #token(stale: string | undefined): Promise<string> {
-    return this.#options.token(stale)
+  #welcomed(line: Line, welcome: WelcomeFrame): void {
+    const link = this.#link
+    if (link.kind === 'connecting' && line === link.line) {
+      this.#refusals = 0
+      this.#refused = undefined
+      const since = this.#options.scheduler.now()
+      const connected: Link = {
+        kind: 'connected',
+        attempt: link.attempt,
+        line,
+        welcome,
+        since,
+        move: undefined,
+      }
+      this.#become(connected)
+      // Whoever was told may have closed it.
+      if (this.#link === connected) this.#options.welcomed(welcome)
+    } else if (link.kind === 'connected' && link.move?.kind === 'opening' && line === link.move.line) {
+      this.#refused = undefined
+      link.move = { kind: 'joined', attempt: link.move.attempt, line, goawayUntil: undefined }
+      this.#options.joined(welcome)
+    }
   }
 
-  #noToken(error: unknown): void {
-    if (error instanceof KlatschError && error.code.startsWith('auth.')) this.stop(error.message, error.code)
-    else this.#retry(error instanceof Error ? error.message : 'no token')
+  #received(line: Line, incoming: Incoming): void {
+    const link = this.#link
+    if (link.kind !== 'connected') return
+    if (incoming.kind === 'frame' && incoming.frame.type === 'goaway') {
+      this.#goaway(link, line, incoming.frame.withinMs)
+    }
+    this.#options.received(incoming, link.move?.kind === 'joined' && line === link.line)
   }
 
-  #dial(token: string, attempt: number): void {
-    let socket: WebSocketLike
-    try {
-      socket = this.#options.openSocket(this.#options.url, SUBPROTOCOL)
-    } catch (error) {
-      this.#retry(error instanceof Error ? error.message : 'no socket')
+  #goaway(link: Connected, line: Line, withinMs: number): void {
+    const until = this.#options.scheduler.now() + withinMs
+    if (link.move?.kind === 'joined' && line === link.move.line) link.move.goawayUntil = until
+    else if (link.move === undefined) this.#move(link, until)
+  }
+
+  /** Everyone was told at the same time, so each goes at a time of its own. */
+  #move(link: Connected, until: number): void {
+    const { scheduler, random } = this.#options
+    const left = Math.max(0, until - scheduler.now())
+    // From one that goes away to another that does: ever more slowly.
+    const again = scheduler.now() - link.since < STEADY_MS ? link.attempt + 1 : 0
+    const wait = Math.max(random() * left * GOAWAY_PART, again && backoffMs(again, BASE_MS, CAP_MS, random))
+    this.#moveIn(link, wait, again)
+    this.#timers.after(left, () => {
+      if (this.#link === link && link.move?.kind === 'joined') this.#change(link)
+    })
+  }
+
+  #moveIn(link: Connected, ms: number, attempt: number): void {
+    link.move = { kind: 'waiting', attempt }
+    this.#timers.after(ms, () => {
+      if (this.#link === link) link.move = { kind: 'opening', attempt, line: this.#open(true) }
+    })
+  }
+
+  /** The second socket is the one from now on. */
+  #change(link: Connected): void {
+    const { move } = link
+    if (move?.kind !== 'joined' || !move.line.welcome) return
+    this.#timers.clear()
+    link.line.close()
+    const next: Connected = {
+      kind: 'connected',
+      attempt: move.attempt,
+      line: move.line,
+      welcome: move.line.welcome,
+      since: this.#options.scheduler.now(),
+      move: undefined,
+    }
+    this.#become(next)
+    if (this.#link !== next) return
+    this.#options.moved()
+    if (this.#link === next && move.goawayUntil !== undefined) this.#move(next, move.goawayUntil)
+  }
+
+  #over(line: Line, end: LineEnd): void {
+    const link = this.#link
+    if (link.kind === 'connecting' && line === link.line) this.#failed(end, link.attempt + 1)
+    if (link.kind !== 'connected') return
+    const { move } = link
+    if (line === link.line) {
+      if (move?.kind === 'joined') this.#change(link)
+      else if (move?.kind === 'opening') this.#promote(link, move)
+      else this.#failed(end, end.openMs !== undefined && end.openMs >= STEADY_MS ? 0 : link.attempt + 1)
+    } else if (move?.kind === 'joined' && line === move.line) {
+      // What only the first one told meanwhile was passed over, so it is no connection to go back to.
+      this.#failed(end, link.attempt)
+    } else if (move?.kind === 'opening' && line === move.line) {
+      if (end.code === closeCodes.token) this.#refused = end.token
+      this.#moveIn(link, this.#waitAfter(end, move.attempt).ms, move.attempt + 1)
+    }
+  }
+
+  /** The first of two sockets ended while the second was being opened: that is the one try there is now. */
+  #promote(link: Connected, move: Extract<Move, { kind: 'opening' }>): void {
+    this.#timers.clear()
+    link.move = undefined
+    this.#become({ kind: 'connecting', attempt: move.attempt, line: move.line })
+  }
+
+  #failed(end: LineEnd, attempt: number): void {
+    this.#leave()
+    const { error } = end
+    if (end.token === undefined && error?.code.startsWith('auth.')) {
+      this.stop(error.message, error.code)
       return
     }
-    this.#become({ kind: 'opening', attempt, token, socket })
-    socket.onopen = () => {
-      this.#become({ kind: 'greeting', attempt, token, socket })
-      this.#transmit(socket, this.#options.hello(token))
-    }
-    socket.onmessage = ({ data }) => this.#receive(data)
-    socket.onclose = ({ code, reason }) => this.#closed(code, reason)
-    socket.onerror = () => {}
-  }
-
-  #receive(data: unknown): void {
-    this.#heardAt = this.#options.scheduler.now()
-    const incoming = readIncoming(data)
-    const link = this.#link
-    if (link.kind === 'greeting') {
-      if (incoming.kind !== 'frame') return
-      if (incoming.frame.type === 'welcome') this.#welcome(link, incoming.frame)
-      else if (incoming.frame.type === 'error') this.#lastError = errorOf(incoming.frame)
-    } else if (link.kind === 'connected') {
-      if (incoming.kind === 'frame') this.#frame(link, incoming.frame)
-      this.#options.received(incoming)
-    }
-  }
-
-  #frame(link: Extract<Link, { kind: 'connected' }>, frame: ServerFrame): void {
-    switch (frame.type) {
-      case 'goaway':
-        this.#timers.after(this.#options.random() * frame.withinMs * 0.5, () => this.#ask(0))
-        return
-      case 'authed':
-        this.#renewIn(link, renewInMs(frame.expiresIn * 1_000))
-        return
-      case 'error':
-        if (frame.id === undefined && frame.subject === undefined) this.#lastError = errorOf(frame)
-        return
-      case 'welcome':
-      case 'reset':
-      case 'live':
-      case 'unfollowed':
-      case 'ack':
-      case 'pong':
-        return
-      default:
-        frame satisfies never
-    }
-  }
-
-  #welcome(greeting: Extract<Link, { kind: 'greeting' }>, welcome: WelcomeFrame): void {
-    this.#timers.clear()
-    const { attempt, token, socket } = greeting
-    const since = this.#options.scheduler.now()
-    const link: Link = { kind: 'connected', attempt, token, socket, since, welcome }
-    this.#refusals = 0
-    this.#refused = undefined
-    this.#pingLater(link)
-    const life = tokenLifeMs(token, since)
-    if (life !== undefined) this.#renewIn(link, renewInMs(life))
-    this.#become(link)
-    // Whoever was told may have closed it.
-    if (this.#link === link) this.#options.welcomed(welcome)
-  }
-
-  #pingLater(link: Extract<Link, { kind: 'connected' }>): void {
-    // A little early, each time another little: the server counts on one within `pingMs`.
-    const wait = link.welcome.limits.pingMs * (0.7 + 0.2 * this.#options.random())
-    this.#timers.after(wait, () => {
-      this.#ping(link)
-      this.#pingLater(link)
-    })
-  }
-
-  #ping(link: Extract<Link, { kind: 'connected' }>): void {
-    const at = this.#options.scheduler.now()
-    this.#transmit(link.socket, this.#options.ping())
-    this.#timers.after(Math.min(PONG_MS, link.welcome.limits.pingMs), () => {
-      if (this.#heardAt < at) this.#cut('the server does not answer')
-    })
-  }
-
-  #renewIn(link: Extract<Link, { kind: 'connected' }>, ms: number): void {
-    this.#timers.after(ms, () => {
-      this.#token(link.token).then(
-        (token) => {
-          if (this.#link !== link) return
-          link.token = token
-          this.#transmit(link.socket, { type: 'auth', token })
-        },
-        () => {
-          // The old one may still be good for a while; when it is not, the server says so and closes.
-          if (this.#link === link)
-            this.#renewIn(link, BASE_MS + backoffMs(5, BASE_MS, CAP_MS, this.#options.random))
-        },
-      )
-    })
-  }
-
-  #closed(code: number, reason: string): void {
-    const link = this.#link
-    if (code === closeCodes.token && 'token' in link) {
+    if (end.code === closeCodes.token && end.token !== undefined) {
       this.#refusals += 1
-      this.#refused = link.token
+      this.#refused = end.token
       if (this.#refusals > 1) {
-        this.stop(reason || 'the token was refused', this.#lastError?.code ?? 'auth.invalid_token')
+        this.stop(end.reason || 'the token was refused', error?.code ?? 'auth.invalid_token')
         return
       }
     }
-    const why = reason || this.#lastError?.message || `closed with ${code}`
-    this.#cut(why, code === closeCodes.limits ? LIMITS_MS : 0)
+    const { ms, asked } = this.#waitAfter(end, attempt)
+    const now = this.#options.scheduler.now()
+    const { reason } = end
+    this.#become({ kind: 'waiting', attempt, retryAt: now + ms, notBefore: now + asked, reason })
+    this.#timers.after(ms, () => this.#ask(attempt))
   }
 
-  #cut(reason: string, atLeastMs = 0): void {
-    const link = this.#link
-    const steady = link.kind === 'connected' && this.#options.scheduler.now() - link.since >= STEADY_MS
-    this.#retry(reason, atLeastMs, steady ? 0 : undefined)
-  }
-
-  #retry(
-    reason: string,
-    atLeastMs = 0,
-    attempt = 'attempt' in this.#link ? this.#link.attempt + 1 : 0,
-  ): void {
-    this.#leave()
-    const { scheduler, random } = this.#options
-    const wait = atLeastMs + backoffMs(attempt, BASE_MS, CAP_MS, random)
-    this.#become({ kind: 'waiting', attempt, retryAt: scheduler.now() + wait, reason })
-    this.#timers.after(wait, () => this.#ask(attempt))
+  /** How long to wait, and how much of that the server asked for. */
+  #waitAfter(end: LineEnd, attempt: number): { readonly ms: number; readonly asked: number } {
+    const { random } = this.#options
+    const named = Math.min(MAX_ASKED_MS, end.error?.retryAfterMs ?? 0)
+    const asked = Math.max(named, end.code === closeCodes.limits ? LIMITS_MS : 0)
+    // All who were sent away at a time must not come back at a time.
+    const spread = Math.max(backoffMs(attempt, BASE_MS, CAP_MS, random), Math.round((random() * named) / 2))
+    return { ms: asked + spread, asked }
   }
 }
 
@@ -328,11 +309,10 @@ function stateOf(link: Link): ConnectionState {
   switch (link.kind) {
     case 'idle':
     case 'stopped':
-    case 'waiting':
       return link
-    case 'asking':
-    case 'opening':
-    case 'greeting':
+    case 'waiting':
+      return { kind: 'waiting', attempt: link.attempt, retryAt: link.retryAt, reason: link.reason }
+    case 'connecting':
       return { kind: 'connecting', attempt: link.attempt }
     case 'connected':
       return { kind: 'connected', session: link.welcome.session, user: link.welcome.user }

@@ -20,6 +20,7 @@ const shapes: Readonly<Record<ServerFrame['type'], z.ZodType>> = {
     user: z.object({ id: z.string() }),
     streams: z.array(position),
     limits: z.object({ pingMs: z.number().positive(), commandsPerSecond: z.number().positive() }),
+    time: z.string().optional(),
   }),
   reset: z.object({ subject, reason: z.enum(['gap', 'fork']), from: count, head: count }),
   live: z.object({ subject, head: count }),
@@ -33,7 +34,7 @@ const shapes: Readonly<Record<ServerFrame['type'], z.ZodType>> = {
     retryAfterMs: z.number().nonnegative().optional(),
   }),
   authed: z.object({ expiresIn: z.number().nonnegative() }),
-  pong: z.object({}),
+  pong: z.object({ time: z.string().optional() }),
   goaway: z.object({ withinMs: z.number().nonnegative() }),
 }
 

@@ -14,6 +14,8 @@ const RETRY_CAP_MS = 10_000
 interface Entry {
   command: PendingCommand
   sentAt: number
+  /** The connection it was last sent on, counted. */
+  sentOn: number
   readonly outcome: Promise<Outcome>
   readonly resolve: (outcome: Outcome) => void
   readonly reject: (error: KlatschError) => void
@@ -49,6 +51,7 @@ export class Outbox {
   readonly #gates = new Map<string, Gate>()
   #snapshot: readonly PendingCommand[] | undefined
   #open = false
+  #connections = 0
   /** What the server's own limit would let pass: who keeps to it is not refused. */
   readonly #rate: { perSecond: number; tokens: number; at: number } = {
     perSecond: limits.commandsPerSecond,
@@ -94,8 +97,18 @@ export class Outbox {
   /** The connection is up: everything is sent that is not answered, so many a second after the first burst. */
   opened(commandsPerSecond: number): void {
     this.#open = true
+    this.#connections += 1
     this.#gates.clear()
     this.#rate.perSecond = commandsPerSecond
+    this.#flush()
+  }
+
+  /** The first of two connections is closed: what it did not answer goes on the second. */
+  moved(): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.command.state === 'sent' && entry.sentOn < this.#connections) this.#update(entry, 'queued')
+    }
+    this.#touched()
     this.#flush()
   }
 
@@ -216,6 +229,7 @@ export class Outbox {
       if (state === 'queued') sent += 1
       this.#update(entry, 'sent', after)
       entry.sentAt = now
+      entry.sentOn = this.#connections
       nextAt = Math.min(nextAt, now + ANSWER_MS)
       changed = true
     }
@@ -230,7 +244,7 @@ function entryFor(command: PendingCommand): Entry {
   const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
   // Who is not interested in the outcome hears of it by events; that is no unhandled rejection.
   promise.catch(() => {})
-  return { command, sentAt: 0, outcome: promise, resolve, reject }
+  return { command, sentAt: 0, sentOn: 0, outcome: promise, resolve, reject }
 }
 
 /** A command as the frame that carries it. */

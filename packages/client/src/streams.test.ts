@@ -43,7 +43,7 @@ describe('following', () => {
     for (const seq of [3, 4, 5, 4, 5]) again.tell(at(seq))
     again.tell({ type: 'live', subject: ROOM, head: 5 })
     expect(seqs(b.seen.event)).toEqual([1, 2, 3, 4, 5])
-    expect(b.client.counts).toEqual({ checked: 8, diverged: 0, connections: 2 })
+    expect(b.client.counts).toEqual({ checked: 8, diverged: 0, healed: 0, connections: 2, moves: 0 })
   })
 
   test('a room joined meanwhile comes by its events, where all are followed', async () => {
@@ -217,7 +217,7 @@ describe('holes and forks', () => {
     for (const seq of [3, 4]) socket.tell(at(seq))
     socket.tell({ type: 'live', subject: ROOM, head: 4 })
     expect(b.seen.event).toEqual([1, 2, 3, 4].map(at))
-    expect(b.client.counts.diverged).toBe(1)
+    expect(b.client.counts).toMatchObject({ diverged: 1, healed: 1 })
     expect(b.client.streams.get(ROOM)!.live).toBe(true)
   })
 

@@ -26,7 +26,11 @@ interface Followed {
   /** Asked for by name, so it is asked for again after each reconnect. */
   named: boolean
   /** Set while something is missing: what to stop when it no longer is, and how often was asked. */
-  healing: { cancel: () => void; attempt: number; diverged: boolean } | undefined
+  healing: { cancel: () => void; attempt: number } | undefined
+  /** What came did not continue the history; not put right yet. */
+  diverged: boolean
+  /** What the server said it had told, and had not: what comes until then leaves something missing. */
+  expected: number
   /** Waiting to be taken up at the server's head, whatever that is. */
   scratch: boolean
 }
@@ -42,6 +46,8 @@ export interface StreamsOptions {
   readonly tell: <K extends Told>(name: K, value: ClientEvents[K]) => void
   /** The cursor of this stream moved, or is forgotten. */
   readonly moved: (subject: string) => void
+  /** All that was live on the first of two connections is live on the second. */
+  readonly caughtUp: () => void
 }
 
 /**
@@ -54,16 +60,21 @@ export class Streams {
   /** What the owner unfollowed: events still on their way are dropped, also where all is followed. */
   readonly #unfollowed = new Set<string>()
   readonly #sentWithHello = new Set<string>()
+  /** Where those were that ended between the second `hello` and its welcome: it may still tell of them. */
+  #ended: Map<string, Cursor> | undefined
+  /** While there are two connections: what was live on the first and is not yet on the second. */
+  #awaited: Set<string> | undefined
   #checked = 0
   #diverged = 0
+  #healings = 0
 
   constructor(options: StreamsOptions) {
     this.#options = options
     if (options.follow !== 'all') for (const subject of options.follow) this.#add(subject, undefined, true)
   }
 
-  get counts(): { readonly checked: number; readonly diverged: number } {
-    return { checked: this.#checked, diverged: this.#diverged }
+  get counts(): { readonly checked: number; readonly diverged: number; readonly healed: number } {
+    return { checked: this.#checked, diverged: this.#diverged, healed: this.#healings }
   }
 
   get view(): ReadonlyMap<string, { cursor: Cursor; position: StreamPosition | undefined; live: boolean }> {
@@ -89,11 +100,15 @@ export class Streams {
     }
   }
 
-  /** What a `hello` asks for, within so many bytes; what does not fit is followed after the welcome. */
-  hello(maxBytes: number): { follow: 'all' | string[]; cursors: Record<string, Cursor> } {
+  /**
+   * What a `hello` asks for, within so many bytes; what does not fit is followed after the welcome. `second`: the
+   * first connection goes on telling.
+   */
+  hello(maxBytes: number, second = false): { follow: 'all' | string[]; cursors: Record<string, Cursor> } {
     const cursors: Record<string, Cursor> = {}
     let bytes = 0
     this.#sentWithHello.clear()
+    this.#ended = second ? new Map() : undefined
     for (const [subject, followed] of this.#all) {
       bytes += 2 * (subject.length + 3) + BYTES_OF_CURSOR
       if (bytes > maxBytes) break
@@ -103,13 +118,20 @@ export class Streams {
     return { follow: this.#options.follow === 'all' ? 'all' : [...this.#sentWithHello], cursors }
   }
 
-  welcome(positions: readonly StreamPosition[]): void {
+  /** `second`: from now on the first connection only tells events of streams that are known; all else comes by this one. */
+  welcome(positions: readonly StreamPosition[], second = false): void {
+    const ended = this.#ended
+    this.#ended = undefined
+    this.#awaited = second
+      ? new Set([...this.#all].flatMap(([subject, { live }]) => (live ? [subject] : [])))
+      : undefined
     for (const position of positions) {
       if (this.#unfollowed.has(position.subject)) {
         this.#options.send({ type: 'unfollow', subject: position.subject })
         continue
       }
-      const followed = this.#all.get(position.subject) ?? this.#add(position.subject, undefined, false)
+      const followed =
+        this.#all.get(position.subject) ?? this.#add(position.subject, ended?.get(position.subject), false)
       followed.position = position
       if (!this.#known(followed)) {
         followed.reader.reset({ seq: position.head })
@@ -121,16 +143,27 @@ export class Streams {
     const there = new Set(positions.map((p) => p.subject))
     for (const [subject, followed] of [...this.#all]) {
       if (there.has(subject)) continue
-      // Where it was asked for and left out, asking by name brings the reason.
-      if (followed.named) this.#follow(subject, followed)
+      // Where it was asked for and left out, or joined since, asking by name brings the reason.
+      if (followed.named || !this.#sentWithHello.has(subject)) this.#follow(subject, followed)
       else this.unfollowed({ type: 'unfollowed', subject, code: 'room.not_found' })
     }
+    if (this.#awaited?.size === 0) this.#options.caughtUp()
   }
 
-  event(event: StreamEvent): void {
+  /** The first of two connections is closed. */
+  moved(): void {
+    for (const subject of this.#awaited ?? []) {
+      const followed = this.#all.get(subject)
+      if (followed) followed.live = false
+    }
+    this.#awaited = undefined
+  }
+
+  /** `leaving`: told by the first of two connections. */
+  event(event: StreamEvent, leaving = false): void {
     const { subject } = event
     if (this.#unfollowed.has(subject)) return
-    const followed = this.#all.get(subject) ?? this.#joined(event)
+    const followed = this.#all.get(subject) ?? (leaving ? undefined : this.#joined(event))
     if (!followed) return
     this.#checked += 1
     if (!isGenuine(event)) {
@@ -144,7 +177,9 @@ export class Streams {
       case 'ready':
         for (const ready of verdict.events) this.#options.tell('event', ready)
         this.#options.moved(subject)
-        if (followed.reader.hasGap) this.#heal(subject, followed, REORDER_MS)
+        if (followed.reader.hasGap || followed.reader.position.seq < followed.expected)
+          this.#heal(subject, followed, REORDER_MS)
+        else if (followed.expected > 0) this.#live(subject, followed)
         else this.#healed(followed)
         return
       case 'duplicate':
@@ -163,7 +198,16 @@ export class Streams {
   reset(frame: Frame<'reset'>): void {
     if (this.#unfollowed.has(frame.subject)) return
     const followed = this.#all.get(frame.subject) ?? this.#add(frame.subject, undefined, false)
-    if (frame.reason === 'fork') this.#diverge(frame.subject, frame.from)
+    // The first of two connections told, or is telling, what the second takes for a gap.
+    const had = this.#awaited !== undefined || followed.reader.position.seq >= frame.head
+    if (frame.reason === 'gap' && this.#known(followed) && had) {
+      this.live({ type: 'live', subject: frame.subject, head: frame.head })
+      return
+    }
+    if (frame.reason === 'fork') {
+      this.#diverge(frame.subject, frame.from)
+      followed.diverged = true
+    }
     followed.scratch = false
     followed.reader.reset({ seq: frame.head })
     this.#options.moved(frame.subject)
@@ -179,6 +223,7 @@ export class Streams {
       this.#takeUp(frame.subject, followed, frame.head, undefined)
     const { seq } = followed.reader.position
     if (seq < frame.head) {
+      followed.expected = frame.head
       this.#heal(frame.subject, followed, REORDER_MS)
       return
     }
@@ -188,9 +233,7 @@ export class Streams {
   unfollowed(frame: Frame<'unfollowed'> | { type: 'unfollowed'; subject: string; code: string }): void {
     const followed = this.#all.get(frame.subject)
     if (!followed) return
-    this.#healed(followed)
-    this.#all.delete(frame.subject)
-    this.#options.moved(frame.subject)
+    this.#forget(frame.subject, followed)
     const seq = 'seq' in frame && frame.seq !== undefined ? { seq: frame.seq } : {}
     this.#options.tell('unfollowed', { subject: frame.subject, code: frame.code, ...seq })
   }
@@ -208,17 +251,30 @@ export class Streams {
     this.#unfollowed.add(subject)
     const followed = this.#all.get(subject)
     if (!followed) return
-    this.#healed(followed)
+    this.#options.send({ type: 'unfollow', subject })
+    this.#forget(subject, followed)
+  }
+
+  #forget(subject: string, followed: Followed): void {
+    followed.healing?.cancel()
+    if (this.#known(followed)) this.#ended?.set(subject, cursorOf(followed.reader))
     this.#all.delete(subject)
     this.#options.moved(subject)
-    this.#options.send({ type: 'unfollow', subject })
+    this.#arrived(subject)
+  }
+
+  #arrived(subject: string): void {
+    if (this.#awaited?.delete(subject) && this.#awaited.size === 0) this.#options.caughtUp()
   }
 
   /** The connection is gone; the cursors stay. */
   closed(): void {
+    this.#awaited = undefined
     for (const followed of this.#all.values()) {
       followed.live = false
-      this.#healed(followed)
+      followed.expected = 0
+      followed.healing?.cancel()
+      followed.healing = undefined
     }
   }
 
@@ -239,6 +295,8 @@ export class Streams {
       live: false,
       named,
       healing: undefined,
+      diverged: false,
+      expected: 0,
       scratch: false,
     }
     this.#all.set(subject, followed)
@@ -263,9 +321,11 @@ export class Streams {
     // The server has nothing after this; what seemed to be there was not.
     if (followed.reader.hasGap) followed.reader.reset(chain === undefined ? { seq } : { seq, chain })
     this.#healed(followed)
-    if (followed.live) return
-    followed.live = true
-    this.#options.tell('live', { subject, head: seq })
+    if (!followed.live) {
+      followed.live = true
+      this.#options.tell('live', { subject, head: seq })
+    }
+    this.#arrived(subject)
   }
 
   #diverge(subject: string, at: number): void {
@@ -274,16 +334,17 @@ export class Streams {
   }
 
   #fork(subject: string, followed: Followed, at: number): void {
-    const healing = this.#heal(subject, followed, 0)
+    this.#heal(subject, followed, 0)
     followed.live = false
-    // While it is being healed, what was on its way already still comes; that is the same divergence.
-    if (!healing.diverged) this.#diverge(subject, at)
-    healing.diverged = true
+    // Until it is healed, what was on its way already still comes; that is the same divergence.
+    if (!followed.diverged) this.#diverge(subject, at)
+    followed.diverged = true
+    this.#arrived(subject)
   }
 
-  #heal(subject: string, followed: Followed, waitMs: number): NonNullable<Followed['healing']> {
-    if (followed.healing) return followed.healing
-    const healing = { cancel: () => {}, attempt: 0, diverged: false }
+  #heal(subject: string, followed: Followed, waitMs: number): void {
+    if (followed.healing) return
+    const healing = { cancel: () => {}, attempt: 0 }
     followed.healing = healing
     const { scheduler, random } = this.#options
     const ask = () => {
@@ -294,12 +355,14 @@ export class Streams {
       healing.cancel = scheduler.after(wait, ask)
     }
     healing.cancel = scheduler.after(waitMs, ask)
-    return healing
   }
 
   #healed(followed: Followed): void {
     followed.healing?.cancel()
     followed.healing = undefined
+    followed.expected = 0
+    if (followed.diverged) this.#healings += 1
+    followed.diverged = false
   }
 
   #follow(subject: string, followed: Followed): void {

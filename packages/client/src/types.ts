@@ -42,9 +42,11 @@ export interface Outcome {
 }
 
 export interface ClientEvents {
+  /** Told also when another session takes over from one whose server goes away: then it was `connected` before, too. */
   state: ConnectionState
   /** Of every followed stream: in order, each once, its chain checked. */
   event: StreamEvent
+  /** Connected after not having been. */
   welcome: WelcomeFrame
   /** The gap was too large or the history is another: take a page over HTTP from `from`; events go on after `head`. */
   reset: {
@@ -126,8 +128,13 @@ export interface ClientOptions {
 export interface ClientCounts {
   /** Events whose hash and chain were checked. */
   readonly checked: number
+  /** Streams whose history did not continue, or was not what its hashes say; and how many of those are right again. */
   readonly diverged: number
+  readonly healed: number
+  /** Sockets that were welcomed. */
   readonly connections: number
+  /** How often a second socket took over from one whose server went away, without a moment in which there was none. */
+  readonly moves: number
 }
 
 /** What a person says of themselves; what is left out stays as it was. */
@@ -164,6 +171,10 @@ export interface Client {
     string,
     { readonly cursor: Cursor; readonly position: StreamPosition | undefined; readonly live: boolean }
   >
+  /** The server's clock minus this one's, in milliseconds; 0 until the server told its time (with `welcome` and `pong`). */
+  readonly clockOffsetMs: number
+  /** The server's time as far as it is known, in milliseconds since the epoch: good to half of a round trip. */
+  now(): number
   connect(): void
   /**
    * Closes the socket; what is in the outbox stays in storage. An `outcome` still open rejects with `server.timeout`:

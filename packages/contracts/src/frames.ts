@@ -123,6 +123,8 @@ export interface WelcomeFrame {
     pingMs: number
     resumeEvents: number
   }
+  /** The server's clock when it said this, RFC 3339. */
+  time?: string
 }
 export interface ErrorFrame {
   type: 'error'
@@ -142,5 +144,5 @@ export type ServerFrame =
   | { type: 'ack'; id: string; subject: string; seq: number }
   | ErrorFrame
   | { type: 'authed'; expiresIn: number }
-  | { type: 'pong' }
+  | { type: 'pong'; time?: string }
   | { type: 'goaway'; withinMs: number }

@@ -248,7 +248,7 @@ export class Connection implements Follower {
       { subject: own, first: 1, head: hub.head(own) },
       ...readable.filter((stream) => stream.subject !== own && hub.mayStillRead(user.id, stream)),
     ]
-    this.send(welcome(user, session, this.#context.limiter.rate, streams, hub))
+    this.send(welcome(user, session, this.#context.limiter.rate, streams, hub, this.#time()))
     this.#following.begin(hello, streams)
     this.#context.presence?.arrived(this, session)
     for (const [subject, seq] of late) this.joined(subject, seq)
@@ -281,7 +281,7 @@ export class Connection implements Follower {
         return
       case 'ping':
         this.#following.compare(frame.cursors ?? {})
-        this.send({ type: 'pong' })
+        this.send({ type: 'pong', time: this.#time() })
         return
       case 'auth':
         this.#renew(frame.token).catch((error: unknown) => this.#renewFailed(error))
@@ -387,6 +387,10 @@ export class Connection implements Follower {
       const retry = errorCodes[outcome.code].retryable ? { retryAfterMs: 500 } : {}
       this.#sendError(outcome.code, { id, detail: outcome.detail, ...retry })
     }
+  }
+
+  #time(): string {
+    return new Date(this.#context.scheduler.now()).toISOString()
   }
 
   #sendError(

@@ -10,6 +10,7 @@ export function welcome(
   rate: Rate,
   streams: readonly { readonly subject: string; readonly first: number }[],
   hub: Hub,
+  time: string,
 ): WelcomeFrame {
   return {
     type: 'welcome',
@@ -29,6 +30,7 @@ export function welcome(
       pingMs: limits.pingMs,
       resumeEvents: limits.resumeEvents,
     },
+    time,
   }
 }
 
