@@ -5,12 +5,15 @@ import { basename, dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { z } from 'zod'
 import {
+  attemptSchema,
+  attemptType,
   commandTypes,
   deadLetterHeaders,
   errorCodes,
   eventTypes,
   followUpTypes,
   headers,
+  retryHeaders,
   topics,
 } from '../packages/contracts/src/index.ts'
 import { configSchema as localStack } from './local/src/config.ts'
@@ -102,7 +105,7 @@ function eventsPage(): string {
         topic.describe,
       ]),
     ),
-    `Headers of records: ${headerList(headers)}. Of dead letters also: ${headerList(deadLetterHeaders)}.`,
+    `Headers of records: ${headerList(headers)}. Of dead letters also: ${headerList(deadLetterHeaders)}. Of records in delay topics: ${headerList(retryHeaders)}.`,
     '## Commands',
     'What people may ask for: records on `chat.commands`, frames, and REST writes alike.',
     kinds(commandTypes),
@@ -111,6 +114,16 @@ function eventsPage(): string {
     '## Events',
     'What was decided: records on `chat.events`, and, byte for byte, frames.',
     kinds(eventTypes),
+    '## Attempts',
+    'What goes wrong with a record, on `lab.attempts`, under the key of that record. A record that just works is not told.',
+    table(
+      ['Type', 'Data', 'What it means'],
+      attemptSchema.options.map((data) => [
+        `\`${attemptType(data.shape.kind.value)}\``,
+        fieldsOf(data),
+        data.description ?? '',
+      ]),
+    ),
     '## Error codes',
     table(
       ['Code', 'HTTP', 'Same again?', 'What it means'],

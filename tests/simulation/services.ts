@@ -5,7 +5,7 @@ import { consumeCommands } from '@klatsch/chat/src/inbound/commands.ts'
 import { commandProcessor } from '@klatsch/chat/src/inbound/processor.ts'
 import type { MemoryStore } from '@klatsch/chat/src/outbound/memory-store.ts'
 import { emptyTip, KlatschError, limits, type StreamTip, topics, userSubject } from '@klatsch/contracts'
-import { type Consumer, type MemoryEventBus, PassingFault } from '@klatsch/event-bus'
+import { attemptLog, type Consumer, type MemoryEventBus, PassingFault } from '@klatsch/event-bus'
 import { createConnections } from '@klatsch/gateway/src/connections/connections.ts'
 import { createHub } from '@klatsch/gateway/src/connections/hub.ts'
 import type { ChatQueries } from '@klatsch/gateway/src/connections/queries.ts'
@@ -71,7 +71,8 @@ export async function startChat(world: Surroundings, name: string, bugs: ChatBug
   const publisher = await bus.publisher()
   const deadLetters = await bus.publisher()
   const processor = commandProcessor({ store: far, publisher, now: process.now, newSalt, bugs })
-  return { process, consumer: await consumeCommands(bus, processor, deadLetters, () => {}, bugs) }
+  const attempts = attemptLog(deadLetters, { scheduler: process })
+  return { process, consumer: await consumeCommands(bus, processor, deadLetters, attempts, () => {}, bugs) }
 }
 
 export interface GatewayProcess extends Host {

@@ -97,6 +97,15 @@ export const topics = {
     retentionMs: 30 * DAY,
     describe: 'Records of presence.signals that could not be understood, with the reason in headers.',
   },
+  attempts: {
+    name: 'lab.attempts',
+    key: "the record's own",
+    producers: ['chat', 'presence'],
+    consumers: [],
+    partitions: 6,
+    retentionMs: 7 * DAY,
+    describe: 'What goes wrong with records: each failure, wait, parking, redrive and dead letter.',
+  },
 } as const satisfies Record<string, Topic>
 
 /** `<topic>.dlq`, where records of a topic go that their consumer cannot take. */

@@ -6,4 +6,7 @@ export { type LogPosition, type RangeOptions, readRange } from './kafka/read-ran
 export { ensureTopics } from './kafka/topics.ts'
 export { type MemoryBusOptions, type MemoryEventBus, memoryEventBus } from './memory/bus.ts'
 export type { BusFaults, DeliveryFaults, PublishFaults } from './memory/faults.ts'
+export { type AttemptLog, attemptLog } from './policies/attempt-log.ts'
+export { type Fault, faultOf, PassingFault } from './policies/fault.ts'
+export { type PolicySwitch, policySwitch, usualPolicy } from './policies/policy.ts'
 export * from './types.ts'

@@ -3,7 +3,8 @@ import { pause } from '@klatsch/streams'
 import { type SimulatedProcess, simulatedScheduler } from '@klatsch/streams/simulation'
 import { expect, test } from 'vitest'
 import { type MemoryEventBus, memoryEventBus } from './memory/bus.ts'
-import { type Consumer, type IncomingRecord, PassingFault } from './types.ts'
+import { PassingFault } from './policies/fault.ts'
+import type { Consumer, IncomingRecord } from './types.ts'
 
 const TOPIC = 'numbers'
 const PARTITIONS = 3

@@ -1,3 +1,7 @@
+import type { RetryPolicy, RetryTier } from '@klatsch/contracts'
+import type { AttemptLog } from './policies/attempt-log.ts'
+import type { PolicySwitch } from './policies/policy.ts'
+
 /** Where the bus says what happens: a pino logger fits. */
 export interface Log {
   debug(fields: object, message: string): void
@@ -62,23 +66,24 @@ export interface BatchContext {
 
 /**
  * Works on consecutive records of one partition. Never called twice at a time for one partition of one consumer.
- * Throw `PassingFault` for what will heal by itself: the same records come again after a backoff. A publisher's
- * `server.overloaded` and `server.unavailable` count as such.
- * Any other error is taken for a fault of a record: the batch is tried one by one, and the record that
- * fails alone goes to the dead letters.
+ * Throw `PassingFault` for what will heal by itself. A publisher's `server.overloaded` and `server.unavailable`, lost connections
+ * and such count as passing too (`faultOf`). Any other error is taken for a fault of a record: the batch is tried one
+ * by one, to find it. What happens then is the consumer's policy.
  */
 export type BatchHandler = (records: readonly IncomingRecord[], context: BatchContext) => Promise<void>
 
-/** A fault outside the record (database away, timeout, deadlock): try again for as long as it takes. */
-export class PassingFault extends Error {
-  override readonly name = 'PassingFault'
-}
-
+/** A record that was given up on. */
 export interface DeadLetter {
   readonly record: IncomingRecord
   readonly error: unknown
   readonly attempts: number
   readonly firstFailedAt: Date
+}
+
+/** Where policy `park` puts records, in order by key. */
+export interface ParkingSpace {
+  /** Parks the record and blocks its key; may throw `PassingFault`, and is called again then. */
+  park(letter: DeadLetter): Promise<void>
 }
 
 export interface ConsumerOptions {
@@ -91,17 +96,28 @@ export interface ConsumerOptions {
    * `end`: at the end as it was when the consumer was made; nothing is committed. For readers with a fresh group.
    */
   readonly start: 'committed' | 'end'
+  /**
+   * What is done about records that fail; without it, `block`: passing faults are waited out, and a record that fails
+   * alone goes to the dead letters at once.
+   */
+  readonly policy?: RetryPolicy | PolicySwitch
+  /** The delay topics of this group, consumed beside `topics`. Policy `tiers` needs them, and `deadLetters`. */
+  readonly tiers?: readonly RetryTier[]
+  /** Policy `park` needs it. */
+  readonly parking?: ParkingSpace
+  /** Where is told what goes wrong with records. */
+  readonly attempts?: AttemptLog
   /** Records of one handler call at most. */
   readonly maxBatch?: number
   /**
-   * Called for a record that failed alone, before it goes to `<topic>.dlq`; may throw `PassingFault` to be
+   * Called for a record that is given up on, before it goes to `<topic>.dlq`; may throw `PassingFault` to be
    * called again. Without a `deadLetters` publisher such a record stops the consumer.
    */
   readonly onDeadLetter?: (letter: DeadLetter) => Promise<void>
   readonly deadLetters?: Publisher
-  /** Called, before its first record, for each partition assigned; may throw `PassingFault` to be called again. */
+  /** Called, before its first record, for each partition of `topics` assigned; may throw `PassingFault` to be called again. */
   readonly onAssigned?: (topic: string, partition: number, signal: AbortSignal) => Promise<void>
-  /** Called between batches of a partition at least every so many milliseconds, never beside its handler. */
+  /** Called between batches of a partition of `topics` at least every so many milliseconds, never beside its handler. */
   readonly idle?: {
     readonly everyMs: number
     readonly run: (topic: string, partition: number, signal: AbortSignal) => Promise<void>

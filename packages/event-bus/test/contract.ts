@@ -3,6 +3,7 @@ import { deliveryContract } from './delivery.ts'
 import { faultContract } from './faults.ts'
 import type { BusHarness } from './harness.ts'
 import { membershipContract } from './membership.ts'
+import { policyContract } from './policies.ts'
 
 /** The suite both buses pass. Each test has a harness of its own. */
 export function busContract(makeHarness: () => Promise<BusHarness>): void {
@@ -15,4 +16,5 @@ export function busContract(makeHarness: () => Promise<BusHarness>): void {
   deliveryContract(() => harness)
   faultContract(() => harness)
   membershipContract(() => harness)
+  policyContract(() => harness)
 }

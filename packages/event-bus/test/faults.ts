@@ -1,6 +1,7 @@
 import { deadLetterHeaders, dlqOf, KlatschError } from '@klatsch/contracts'
 import { expect, test } from 'vitest'
-import { type BatchHandler, PassingFault } from '../src/types.ts'
+import { PassingFault } from '../src/policies/fault.ts'
+import type { BatchHandler } from '../src/types.ts'
 import { type BusHarness, consume, keysOfPartitions, newGroup, record, text } from './harness.ts'
 
 /** What fails blocks what it must and nothing else. */

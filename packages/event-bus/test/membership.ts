@@ -1,6 +1,7 @@
 import { pause } from '@klatsch/streams'
 import { expect, test } from 'vitest'
-import { type Consumer, type IncomingRecord, PassingFault } from '../src/types.ts'
+import { PassingFault } from '../src/policies/fault.ts'
+import type { Consumer, IncomingRecord } from '../src/types.ts'
 import { type BusHarness, byKey, consume, newGroup, record, text } from './harness.ts'
 
 /** Groups go on where they were, whoever comes and goes. */

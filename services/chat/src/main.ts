@@ -1,6 +1,6 @@
 // chat: chat.commands in, decisions in Postgres, chat.events and chat.replies out; accounts and reads over HTTP.
 import { randomBytes } from 'node:crypto'
-import { kafkaEventBus } from '@klatsch/event-bus'
+import { attemptLog, kafkaEventBus } from '@klatsch/event-bus'
 import {
   consumerHealth,
   endWhenStopped,
@@ -48,10 +48,13 @@ await runService(
     const bus = await use(kafkaEventBus({ ...kafkaConnection(config), clientId: 'chat', log }))
     const publisher = await use(bus.publisher())
     const deadLetters = await use(bus.publisher())
+    const attempts = await use(attemptLog(deadLetters))
     const metrics = chatMetrics(() => consumer.lag)
     const bugs = bugsOf(config.KLATSCH_BUGS)
     const processor = commandProcessor({ store, publisher, now, newSalt, bugs, onBatch: metrics.batch })
-    const consumer = await use(await consumeCommands(bus, processor, deadLetters, metrics.held, bugs))
+    const consumer = await use(
+      await consumeCommands(bus, processor, deadLetters, attempts, metrics.held, bugs),
+    )
     await use(endWhenStopped(consumer))
 
     const welcome = globalRoomWelcome({ prisma, publisher, now, onFault })

@@ -1,7 +1,7 @@
 // presence: presence.signals in, who is here kept in memory, presence.events out.
 import { randomUUID } from 'node:crypto'
 import { presenceTimes, topics } from '@klatsch/contracts'
-import { kafkaEventBus } from '@klatsch/event-bus'
+import { attemptLog, kafkaEventBus } from '@klatsch/event-bus'
 import {
   consumerHealth,
   endWhenStopped,
@@ -24,6 +24,7 @@ await runService(
     const kafka = { ...kafkaConnection(config), clientId: 'presence', log }
     const bus = await use(kafkaEventBus(kafka))
     const publisher = await use(bus.publisher())
+    const attempts = await use(attemptLog(await use(bus.publisher())))
     const memory = new Memory()
     const processor = signalProcessor(publisher, memory, latestSignals(kafka, Date.now))
     const seen = await use(
@@ -41,6 +42,7 @@ await runService(
         topics: [topics.presenceSignals.name],
         start: 'committed',
         deadLetters: publisher,
+        attempts,
         onDeadLetter: async ({ record }) => processor.buried(record),
         onAssigned: (_topic, partition, signal) => processor.assigned(partition, signal),
         handler: processor.handle,

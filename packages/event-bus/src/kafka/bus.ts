@@ -34,10 +34,10 @@ export function kafkaEventBus(options: KafkaBusOptions): EventBus {
       return publisher
     },
     async consume(consumerOptions) {
-      const { group, topics } = consumerOptions
+      const { group } = consumerOptions
       const consumer = groupConsumer(consumerOptions, {
         queries: logQueries(admin),
-        connect: (events) => kafkaSession({ settings, group, topics, scheduler, random }, events),
+        connect: (events, topics) => kafkaSession({ settings, group, topics, scheduler, random }, events),
         scheduler,
         random,
         log: settings.log,

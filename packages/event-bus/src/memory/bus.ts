@@ -129,14 +129,14 @@ export function memoryEventBus(options: MemoryBusOptions = {}): MemoryEventBus {
         return publisher
       },
       async consume(consumerOptions) {
-        const { group, topics } = consumerOptions
+        const { group } = consumerOptions
         const handler = faultyHandler(consumerOptions.handler, () => deliveryFaults.get(group), random)
         const member = { name: `${group}-${++made}`, group, muted: false }
         const consumer = groupConsumer(
           { ...consumerOptions, handler },
           {
             queries: queries(scheduler),
-            connect: (events) =>
+            connect: (events, topics) =>
               memoryMember(
                 {
                   name: member.name,

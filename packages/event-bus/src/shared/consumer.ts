@@ -1,9 +1,10 @@
 import { backoffMs, pause, type Scheduler } from '@klatsch/streams'
+import { isSwitch, usualPolicy } from '../policies/policy.ts'
 import type { Consumer, ConsumerOptions, Log } from '../types.ts'
 import { commits } from './commits.ts'
 import type { Fetched, GroupConnection, GroupEvents, LogQueries, OffsetRange } from './connection.ts'
-import { deadLetterRecord } from './dead-letter.ts'
 import { halfEmpty, handlerOf, keyOf, type Owned, overfull } from './owned.ts'
+import { retries } from './retries.ts'
 import { stateKeeper } from './state.ts'
 import { watchPartitions } from './watch.ts'
 import { partitionWorker } from './worker.ts'
@@ -20,7 +21,7 @@ const LAST_COMMIT_MS = 5_000
 
 export interface ConsumerPorts {
   readonly queries: LogQueries
-  readonly connect: (events: GroupEvents) => GroupConnection
+  readonly connect: (events: GroupEvents, topics: readonly string[]) => GroupConnection
   readonly scheduler: Scheduler
   readonly random: () => number
   readonly log: Log
@@ -36,7 +37,9 @@ interface From extends OffsetRange {
  */
 export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): Consumer {
   const { queries, scheduler, log } = ports
-  const { group, topics } = options
+  const { group, tiers = [] } = options
+  checkPolicy(options)
+  const topics = [...options.topics, ...tiers.map(({ topic }) => topic)]
   const committing = options.start === 'committed'
   const keeper = stateKeeper(group, scheduler, log)
   const owned = new Map<string, Owned>()
@@ -44,6 +47,7 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
   const positions = new Map<string, bigint>()
   /** Workers of lost partitions that are not through yet. */
   const ending = new Map<string, Promise<void>>()
+  const failures = retries(options, scheduler, ports.random)
   const closing = new AbortController()
   let closed: Promise<void> | undefined
   let connection: GroupConnection | undefined
@@ -65,7 +69,7 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
     // Ends are taken before anything else: what is sent after `ready` is after them.
     if (!committing) await insist('end offsets', takeEnds)
     if (closing.signal.aborted) return
-    connection = ports.connect({
+    const events: GroupEvents = {
       beforeJoin,
       joined,
       fetched,
@@ -77,7 +81,8 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
       },
       fault: (error) => keeper.fault('connection', error),
       fatal: stop,
-    })
+    }
+    connection = ports.connect(events, topics)
   }
 
   async function takeEnds(): Promise<void> {
@@ -199,7 +204,10 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
 
   function take(topic: string, partition: number, start: bigint, end: bigint): void {
     const key = keyOf(topic, partition)
-    const { deadLetters } = options
+    const delayMs = tiers.find((tier) => tier.topic === topic)?.delayMs ?? 0
+    const { handler, onAssigned, idle, maxBatch = 500 } = options
+    // What is done for a partition is done for one of the topics proper.
+    const chores = delayMs > 0 ? {} : { ...(onAssigned && { onAssigned }), ...(idle && { idle }) }
     /** Undefined once the partition was lost: what its worker says then counts no more. */
     const current = (): Owned | undefined => {
       const mine = owned.get(key)
@@ -208,15 +216,12 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
     const worker = partitionWorker(
       topic,
       partition,
-      options,
+      { handler, maxBatch, delayMs, ...chores },
       {
         scheduler,
         random: ports.random,
         mayStart: () => scheduler.now() - heartbeatAt < LEASE_MS,
-        bury: deadLetters
-          ? async (letter) =>
-              deadLetters.publish([deadLetterRecord(group, letter, new Date(scheduler.now()))])
-          : undefined,
+        retries: failures,
         progress: (next) => {
           const mine = current()
           if (!mine || next <= mine.done) return
@@ -312,6 +317,24 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
     },
     close,
   }
+}
+
+/** @throws Error where the consumer has not what its policy, or one it may be switched to, needs. */
+function checkPolicy({
+  policy = usualPolicy,
+  tiers = [],
+  parking,
+  deadLetters,
+  start,
+}: ConsumerOptions): void {
+  const kinds = isSwitch(policy) ? policy.allowed : [policy.kind]
+  if (kinds.includes('park') && !parking) throw new Error('the policy park needs a parking space')
+  if (kinds.includes('skip') && !deadLetters) throw new Error('the policy skip needs dead letters')
+  if (kinds.includes('tiers') && !(tiers.length > 0 && deadLetters)) {
+    throw new Error('the policy tiers needs delay topics and dead letters')
+  }
+  // Whoever commits nothing would find nothing of its own in the delay topics.
+  if (tiers.length > 0 && start !== 'committed') throw new Error('delay topics need committed positions')
 }
 
 const later = (a: bigint | undefined, b: bigint | undefined): bigint | undefined =>

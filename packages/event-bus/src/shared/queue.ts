@@ -5,7 +5,9 @@ export interface RecordQueue {
   readonly length: number
   readonly bytes: number
   push(records: readonly IncomingRecord[]): void
-  take(max: number): IncomingRecord[]
+  readonly first: IncomingRecord | undefined
+  /** The next records, up to `max` or to the first that `may` refuses. */
+  take(max: number, may?: (record: IncomingRecord) => boolean): IncomingRecord[]
   clear(): void
 }
 
@@ -28,8 +30,12 @@ export function recordQueue(): RecordQueue {
         bytes += recordBytes(record)
       }
     },
-    take(max) {
-      const taken = items.slice(head, head + max)
+    get first() {
+      return items[head]
+    },
+    take(max, may) {
+      const last = may ? items.findIndex((record, at) => at >= head && !may(record)) : -1
+      const taken = items.slice(head, Math.min(head + max, last < 0 ? items.length : last))
       head += taken.length
       for (const record of taken) bytes -= recordBytes(record)
       if (head === items.length) {

@@ -1,9 +1,9 @@
-import { KlatschError } from '@klatsch/contracts'
 import { backoffMs, pause, type Scheduler } from '@klatsch/streams'
-import type { BatchContext, ConsumerOptions, DeadLetter, IncomingRecord } from '../types.ts'
-import { PassingFault } from '../types.ts'
+import type { BatchHandler, ConsumerOptions, IncomingRecord } from '../types.ts'
 import { recordQueue } from './queue.ts'
+import type { Failed, Retries } from './retries.ts'
 
+/** Between calls that must succeed before the partition goes on. */
 const BACKOFF_MS = { base: 50, cap: 5_000 }
 /** How often a worker that may not start looks again. */
 const GATE_MS = 200
@@ -13,8 +13,7 @@ export interface WorkerPorts {
   readonly random: () => number
   /** Whether the partition is surely ours at this moment (heartbeats go through). */
   mayStart(): boolean
-  /** Appends to the dead letters; may throw, and is then called again. Absent: such a record is fatal. */
-  readonly bury?: ((letter: DeadLetter) => Promise<void>) | undefined
+  readonly retries: Retries
   /** All records before `next` are dealt with. */
   progress(next: bigint): void
   /** A passing fault, or `undefined` when it is over. */
@@ -39,26 +38,26 @@ export interface PartitionWorker {
   stop(): Promise<void>
 }
 
-/** Publishing that was refused for now heals by itself too. */
-const isPassing = (error: unknown): boolean =>
-  error instanceof PassingFault ||
-  (error instanceof KlatschError &&
-    (error.code === 'server.overloaded' || error.code === 'server.unavailable'))
+export interface WorkerOptions extends Pick<ConsumerOptions, 'onAssigned' | 'idle'> {
+  readonly handler: BatchHandler
+  readonly maxBatch: number
+  /** Records are handled when they have been in the log for so long. */
+  readonly delayMs: number
+}
 
 /**
- * Works off one partition: batch after batch, never two calls of the user's code at a time, with retry policy
- * `block`. Whoever feeds it bounds its queue by `queued`. `after`: when to begin, for a predecessor to end first.
+ * Works off one partition: batch after batch, never two calls of the user's code at a time. What follows a failure is up to
+ * `retries`. Whoever feeds it bounds its queue by `queued`. `after`: when to begin, for a predecessor to end first.
  */
 export function partitionWorker(
   topic: string,
   partition: number,
-  options: Pick<ConsumerOptions, 'handler' | 'maxBatch' | 'onAssigned' | 'idle' | 'onDeadLetter'>,
+  options: WorkerOptions,
   ports: WorkerPorts,
   after: Promise<void> = Promise.resolve(),
 ): PartitionWorker {
-  const { scheduler } = ports
-  const { handler, onAssigned, idle } = options
-  const maxBatch = options.maxBatch ?? 500
+  const { scheduler, retries } = ports
+  const { handler, maxBatch, delayMs, onAssigned, idle } = options
   const abort = new AbortController()
   const { signal } = abort
   const queue = recordQueue()
@@ -112,50 +111,38 @@ export function partitionWorker(
   }
 
   /** False: aborted or fatal; the records were not dealt with. */
-  async function handle(records: IncomingRecord[], triedBefore: number, failedAt?: Date): Promise<boolean> {
-    let firstFailedAt = failedAt
-    for (let attempt = triedBefore + 1; ; attempt++) {
+  async function handle(records: readonly IncomingRecord[], failed?: Failed): Promise<boolean> {
+    const trial = retries.begin(records, failed)
+    for (;;) {
       if (!(await mayGoOn())) return false
-      const context: BatchContext = { topic, partition, signal, attempt }
       try {
-        await call(() => handler(records, context))
+        await call(() => handler(records, { topic, partition, signal, attempt: trial.attempt }))
+        trial.succeeded()
         break
       } catch (error) {
         if (signal.aborted) return false
-        firstFailedAt ??= new Date(scheduler.now())
-        if (isPassing(error)) {
+        const next = trial.failedWith(error)
+        if (next.kind === 'again') {
           ports.fault(error)
-          const tries = attempt - triedBefore - 1
-          await pause(scheduler, backoffMs(tries, BACKOFF_MS.base, BACKOFF_MS.cap, ports.random), signal)
+          await pause(scheduler, next.afterMs, signal)
           continue
         }
-        if (records.length > 1) {
-          for (const record of records) {
-            if (!(await handle([record], attempt, firstFailedAt))) return false
-          }
+        if (next.kind === 'singly') {
+          for (const record of records) if (!(await handle([record], next.failed))) return false
           return true
         }
-        const letter: DeadLetter = { record: records[0]!, error, attempts: attempt, firstFailedAt }
-        if (!(await giveUpOn(letter))) return false
+        if (next.kind === 'stop') {
+          ports.fatal(next.reason)
+          return false
+        }
+        for (const step of next.steps) if (!(await insist(step))) return false
+        next.done()
         break
       }
     }
     ports.fault(undefined)
     ports.progress(BigInt(records.at(-1)!.offset) + 1n)
     return true
-  }
-
-  async function giveUpOn(letter: DeadLetter): Promise<boolean> {
-    const { bury } = ports
-    if (!bury) {
-      const { record, error } = letter
-      ports.fatal(
-        `record ${topic}[${partition}]@${record.offset} failed and has nowhere to go: ${String(error)}`,
-      )
-      return false
-    }
-    if (options.onDeadLetter && !(await insist(() => options.onDeadLetter!(letter)))) return false
-    return insist(() => bury(letter))
   }
 
   async function run(): Promise<void> {
@@ -169,13 +156,16 @@ export function partitionWorker(
         idleAt = scheduler.now() + idle.everyMs
         continue
       }
-      if (queue.length === 0) {
-        await waitForWake(idle ? untilIdle : undefined)
+      const untilDue = queue.first ? queue.first.timestamp + delayMs - scheduler.now() : undefined
+      if (untilDue === undefined || (delayMs > 0 && untilDue > 0)) {
+        const soonest = Math.min(untilDue ?? Number.POSITIVE_INFINITY, untilIdle)
+        await waitForWake(soonest === Number.POSITIVE_INFINITY ? undefined : soonest)
         continue
       }
-      const records = queue.take(maxBatch)
+      const before = scheduler.now() - delayMs
+      const records = queue.take(maxBatch, delayMs === 0 ? undefined : ({ timestamp }) => timestamp <= before)
       ports.taken()
-      if (!(await handle(records, 0))) return
+      if (!(await handle(records))) return
     }
   }
 

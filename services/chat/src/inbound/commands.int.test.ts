@@ -1,5 +1,11 @@
 import { deadLetterHeaders, GLOBAL_ROOM, headers, topics } from '@klatsch/contracts'
-import { type Consumer, type MemoryEventBus, memoryEventBus, PassingFault } from '@klatsch/event-bus'
+import {
+  attemptLog,
+  type Consumer,
+  type MemoryEventBus,
+  memoryEventBus,
+  PassingFault,
+} from '@klatsch/event-bus'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import * as make from '../../test/commands.ts'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
@@ -32,7 +38,8 @@ afterEach(async () => {
 async function chat(over: Partial<CommandStore> = {}): Promise<Consumer> {
   const publisher = await bus.publisher()
   const processor = commandProcessor({ store: { ...store, ...over }, publisher, now: Date.now, newSalt })
-  const consumer = await consumeCommands(bus, processor, await bus.publisher(), () => {})
+  const deadLetters = await bus.publisher()
+  const consumer = await consumeCommands(bus, processor, deadLetters, attemptLog(deadLetters), () => {})
   consumers.push(consumer)
   await consumer.ready
   return consumer

@@ -1,5 +1,5 @@
 import { topics } from '@klatsch/contracts'
-import type { BatchHandler, Consumer, EventBus, Publisher } from '@klatsch/event-bus'
+import type { AttemptLog, BatchHandler, Consumer, EventBus, Publisher } from '@klatsch/event-bus'
 import { type Bugs, noBugs } from '../domain/bugs.ts'
 import type { CommandProcessor } from './processor.ts'
 
@@ -13,6 +13,7 @@ export function consumeCommands(
   bus: EventBus,
   processor: CommandProcessor,
   deadLetters: Publisher,
+  attempts: AttemptLog,
   onHeld: () => void,
   bugs: Bugs = noBugs,
 ): Promise<Consumer> {
@@ -30,6 +31,7 @@ export function consumeCommands(
       onHeld()
     },
     deadLetters,
+    attempts,
   })
 }
 
