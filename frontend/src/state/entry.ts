@@ -72,6 +72,7 @@ export function entryOf(event: StreamEvent): Entry {
       }
     case 'chat.membership.added.v1':
     case 'chat.membership.removed.v1':
+    case 'chat.session.ended.v1':
     case undefined:
       return { ...base, kind: 'unknown' }
   }

@@ -89,6 +89,7 @@ function evolveFields(state: RoomState, event: StreamEvent, me: string): Partial
       return { ...base, lastMessageNo: known.data.messageNo }
     case 'chat.membership.added.v1':
     case 'chat.membership.removed.v1':
+    case 'chat.session.ended.v1':
     case undefined:
       return base
   }

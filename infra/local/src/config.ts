@@ -16,6 +16,15 @@ export const configSchema = z.object({
     .url({ protocol: /^postgres(ql)?$/, error: 'must be postgres://user:password@host:port/database' })
     .optional()
     .describe('Use this Postgres, and start none.'),
+  GATEWAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(16)
+    .default(1)
+    .describe(
+      'Gateway processes; all share the one public port, and any of them can serve anyone. Where the system cannot share a port (it must be Linux), one runs.',
+    ),
   ADMIN_USERNAME: z.string().default('ada').describe('Name of the first demo account, an administrator.'),
   XDG_CACHE_HOME: z
     .string()

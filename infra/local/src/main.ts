@@ -12,12 +12,13 @@ const screen = terminal()
 const requests = stopRequests(screen.say)
 
 async function run(settings: Settings): Promise<void> {
-  const { port, host } = settings
+  const { port, host, gateways } = settings
   const dataDir = await openDataDir(settings.dataDir, settings)
   try {
     await requirePort(port, host)
     const stack = await startStack({
       port,
+      gateways,
       dataDir: dataDir.path,
       say: screen.say,
       onLine: screen.line,

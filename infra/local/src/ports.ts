@@ -55,3 +55,12 @@ export async function freePorts(count: number): Promise<number[]> {
   }
   return [...found]
 }
+
+/** Whether several processes can listen on one port, the kernel spreading connections over them: on Linux, mostly. */
+export function canSharePorts(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen({ port: 0, host: '127.0.0.1', reusePort: true }, () => server.close(() => resolve(true)))
+  })
+}

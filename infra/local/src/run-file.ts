@@ -1,5 +1,6 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Control } from './control.ts'
 import { leashPid } from './leash.ts'
 import { identityOf } from './processes.ts'
 import type { PartState, Supervised } from './supervisor.ts'
@@ -22,6 +23,8 @@ export interface RunFile {
   readonly brokers: string
   readonly database: { readonly host: string; readonly port: number; readonly name: string }
   readonly internal: { readonly chat: string; readonly gateway: string; readonly presence: string }
+  /** Where it takes orders, once everything runs. */
+  readonly control: Control | undefined
   readonly parts: Readonly<
     Record<string, { readonly state: PartState['kind']; readonly process: ProcessName | undefined }>
   >
@@ -42,10 +45,14 @@ export function readRunFile(dataDir: string): RunFile | undefined {
 export function runFileOf(dataDir: string, about: Pick<RunFile, 'url' | 'port' | 'internal'>) {
   const startedAt = new Date().toISOString()
   let brokers = ''
+  let control: Control | undefined
   let database: RunFile['database'] = { host: '', port: 0, name: '' }
   return {
     brokers(value: string) {
       brokers = value
+    },
+    control(value: Control) {
+      control = value
     },
     database(url: string) {
       const { hostname, port, pathname } = new URL(url)
@@ -57,6 +64,7 @@ export function runFileOf(dataDir: string, about: Pick<RunFile, 'url' | 'port' |
         startedAt,
         brokers,
         database,
+        control,
         supervisor: nameOf(process.pid),
         leash: nameOf(leashPid()),
         parts: Object.fromEntries(

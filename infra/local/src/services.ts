@@ -1,30 +1,39 @@
 import { join } from 'node:path'
 import { projectRoot } from './paths.ts'
+import { freePorts } from './ports.ts'
 import type { Part } from './supervisor.ts'
 
 const STOP_MS = 15_000
 
-/** One of our own services as a part: `services/<name>/src/main.ts`, ready when its `/readyz` says so. */
-export function servicePart(service: {
+/**
+ * A process of one of our own services as a part: `services/<service>/src/main.ts`, ready when its `/readyz` says so.
+ * Each process gets a port of its own on which it is asked that; others may share its public one.
+ */
+export function servicePart(of: {
+  /** As it is called among the parts. */
   readonly name: string
-  /** Where it is asked: its address on loopback. */
-  readonly url: string
+  readonly service: string
   readonly env: NodeJS.ProcessEnv
   readonly onLine: (line: string) => void
 }): Part {
+  let opsPort = 0
   return {
-    name: service.name,
-    command: async () => ({
-      file: process.execPath,
-      args: [
-        '--disable-warning=ExperimentalWarning',
-        join(projectRoot, 'services', service.name, 'src', 'main.ts'),
-      ],
-      cwd: projectRoot,
-      env: service.env,
-    }),
-    isReady: async (signal) => (await fetch(`${service.url}/readyz`, { signal })).ok,
-    stopping: { signal: 'SIGTERM', withinMs: STOP_MS, order: 1 },
-    onLine: service.onLine,
+    name: of.name,
+    async command() {
+      opsPort = (await freePorts(1))[0]!
+      return {
+        file: process.execPath,
+        args: [
+          '--disable-warning=ExperimentalWarning',
+          join(projectRoot, 'services', of.service, 'src', 'main.ts'),
+        ],
+        cwd: projectRoot,
+        env: { ...of.env, OPS_PORT: String(opsPort) },
+      }
+    },
+    isReady: async (signal) => (await fetch(`http://127.0.0.1:${opsPort}/readyz`, { signal })).ok,
+    // When all of it stops, there is nobody to hand over to, and nobody to wait for.
+    stopping: { signal: 'SIGINT', withinMs: STOP_MS, order: 1 },
+    onLine: of.onLine,
   }
 }

@@ -10,6 +10,7 @@ export interface Settings {
   /** The address that port is bound to. */
   readonly host: string
   readonly dataDir: string
+  readonly gateways: number
   readonly reset: boolean
   readonly help: boolean
 }
@@ -23,6 +24,7 @@ export const HELP = `Klatsch: a chat on a Kafka log, with a Kafka and a Postgres
 Environment:
   PORT=8080                 the one public port
   HOST=127.0.0.1            the address it is bound to; 0.0.0.0 lets other machines in
+  GATEWAYS=1                gateway processes, which share that port (Linux)
   KLATSCH_DATA_DIR=.klatsch where messages, accounts and logs are kept
   KAFKA_BROKERS=host:port   use this Kafka and start none (KAFKA_SSL, KAFKA_SASL_MECHANISM,
                             KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_REPLICATION)
@@ -44,8 +46,8 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv): S
     })
     throw new Problem(`A setting is wrong: ${names.join(', ')}. "npm start -- --help" lists what there is.`)
   }
-  const { PORT: port, HOST: host, KLATSCH_DATA_DIR: dataDir } = parsed.data
-  return { port, host, dataDir: resolve(projectRoot, dataDir), reset, help }
+  const { PORT: port, HOST: host, KLATSCH_DATA_DIR: dataDir, GATEWAYS: gateways } = parsed.data
+  return { port, host, gateways, dataDir: resolve(projectRoot, dataDir), reset, help }
 }
 
 function flags(args: readonly string[]): { reset?: boolean; help?: boolean } {

@@ -63,6 +63,7 @@ describe('the environment of the services', () => {
     port: 3,
     pageDir: '/page',
     admin: 'ada',
+    share: true,
   }
 
   test('servers of our own are reached plainly, whatever is set for others', () => {

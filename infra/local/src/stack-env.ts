@@ -30,9 +30,12 @@ export function stackEnv(
     readonly port: number
     readonly pageDir: string
     readonly admin: string
+    /** Whether the services share their ports with their successors. */
+    readonly share: boolean
   },
 ): StackEnv {
   const shared = { ...env, INTERNAL_TOKEN: env.INTERNAL_TOKEN || randomBytes(24).toString('base64url') }
+  const ports = { REUSE_PORT: String(stack.share) }
   const toKafka = { ...(env.KAFKA_BROKERS ? {} : plainKafka), KAFKA_BROKERS: stack.brokers }
   const toPostgres = { ...(env.DATABASE_URL ? {} : plainPostgres), DATABASE_URL: stack.databaseUrl }
   return {
@@ -40,6 +43,7 @@ export function stackEnv(
     database: { ...shared, ...toPostgres },
     chat: {
       ...shared,
+      ...ports,
       ...toKafka,
       ...toPostgres,
       HOST: '127.0.0.1',
@@ -49,14 +53,18 @@ export function stackEnv(
     // The gateway alone is public, and has no business with the database.
     gateway: {
       ...shared,
+      ...ports,
       ...toKafka,
       DATABASE_URL: undefined,
+      // Each process and each successor has a name of its own.
+      GATEWAY_INSTANCE: undefined,
       PORT: String(stack.port),
       CHAT_URL: `http://127.0.0.1:${stack.chatPort}`,
       PAGE_DIR: stack.pageDir,
     },
     presence: {
       ...shared,
+      ...ports,
       ...toKafka,
       DATABASE_URL: undefined,
       HOST: '127.0.0.1',

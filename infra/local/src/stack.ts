@@ -1,14 +1,17 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type DemoAccount, demoAccounts } from './accounts.ts'
+import { controlServer } from './control.ts'
 import { cacheFolder, ensureJars, type Progress } from './jars.ts'
 import { findJava } from './java.ts'
 import { prepareKafka } from './kafka.ts'
 import { logFile } from './log-file.ts'
 import { buildPage } from './page.ts'
 import { projectRoot } from './paths.ts'
-import { freePorts } from './ports.ts'
+import { canSharePorts, freePorts } from './ports.ts'
 import { preparePostgres } from './postgres.ts'
+import { type Replaceable, replaceable } from './replaceable.ts'
+import { type RestartStep, restartInTurn } from './restart.ts'
 import { runFileOf } from './run-file.ts'
 import { runScript } from './scripts.ts'
 import { servicePart } from './services.ts'
@@ -20,6 +23,8 @@ export interface StackOptions {
   readonly port: number
   /** A folder that is ours alone: of `openDataDir`, or a fresh one of a test. */
   readonly dataDir: string
+  /** Gateway processes that share it; one where the system cannot share a port. 1 when absent. */
+  readonly gateways?: number
   /** What the services get, and where KAFKA_BROKERS and DATABASE_URL name servers to be used instead of our own. */
   readonly env?: NodeJS.ProcessEnv
   /** What the person at the terminal should know. */
@@ -43,17 +48,26 @@ export interface Stack {
   readonly parts: ReadonlyMap<string, Supervised>
   /** Sends a signal to a part. It comes back by itself when it ends by that. */
   kill(part: string, signal: NodeJS.Signals): void
+  /** Replaces services one after the other, each by a successor that is ready before it ends; all when none is named. */
+  restart(named: readonly string[], onStep?: (step: RestartStep) => void): Promise<void>
   /** Stops everything in order: services, then Kafka and Postgres. */
   stop(): Promise<void>
 }
 
+const SERVERS: ReadonlySet<string> = new Set(['kafka', 'postgres'])
 const SCRIPT_MS = 120_000
-/** In which turn the parts are stopped: the edge first, the servers last. */
-const STOP_ORDER = [['gateway'], ['chat', 'presence'], ['kafka', 'postgres']]
+/** What a retiring process may take besides its drain: the services' own limit, and a little more. */
+const RETIRE_MS = 45_000
+/** As in the gateway's own settings. */
+const DRAIN_MS = 10_000
 
 /** Starts the whole of Klatsch on this machine and resolves when it is ready. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { dataDir, port, env = process.env, say = () => {}, onLine = () => {} } = options
+  const { dataDir, port, env = process.env, say = () => {} } = options
+  const share = await canSharePorts()
+  const gateways = share ? (options.gateways ?? 1) : 1
+  if (gateways !== (options.gateways ?? 1))
+    say('This system cannot share a port between processes, so one gateway runs instead of several.')
   const logs = join(dataDir, 'logs')
   mkdirSync(logs, { recursive: true })
   const [chatPort, presencePort] = (await freePorts(2)) as [number, number]
@@ -65,8 +79,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
   const admin = env.ADMIN_USERNAME || 'ada'
   const parts = new Map<string, Supervised>()
+  const services = new Map<string, Replaceable>()
   const logFiles: { close(): void }[] = []
   const runFile = runFileOf(dataDir, { url, port, internal: urls })
+
+  const drainMs = Number(env.DRAIN_MS) || DRAIN_MS
 
   const gaveUp = new AbortController()
   const ended = AbortSignal.any([gaveUp.signal, ...(options.signal ? [options.signal] : [])])
@@ -99,18 +116,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     return (await up(await preparePostgres({ ...files, ...watching }))).database('klatsch')
   }
 
-  async function service(name: string, serviceUrl: string, serviceEnv: NodeJS.ProcessEnv): Promise<void> {
+  async function service(name: string, serviceEnv: NodeJS.ProcessEnv, which = name): Promise<void> {
     const log = logged(name)
-    const part = servicePart({
-      name,
-      url: serviceUrl,
-      env: serviceEnv,
-      onLine(line) {
-        log(line)
-        onLine(name, line)
-      },
-    })
-    await up(supervise(part, watching))
+    const onLine = (line: string) => {
+      log(line)
+      options.onLine?.(name, line)
+    }
+    const part = replaceable(
+      () => supervise(servicePart({ name, service: which, env: serviceEnv, onLine }), watching),
+      { retirement: { signal: 'SIGTERM', withinMs: drainMs + RETIRE_MS }, besides: share },
+    )
+    services.set(name, part)
+    await up(part)
   }
 
   const script = (what: string, file: string, scriptEnv: NodeJS.ProcessEnv) =>
@@ -124,6 +141,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       port,
       pageDir: join(projectRoot, 'frontend', 'dist'),
       admin,
+      share,
     })
 
   async function kafkaWithTopics(): Promise<string> {
@@ -150,11 +168,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     return databaseUrl
   }
 
+  const restart: Stack['restart'] = (named, onStep = () => {}) => restartInTurn(services, named, onStep)
+  let control: Awaited<ReturnType<typeof controlServer>> | undefined
   let stopping: Promise<void> | undefined
   function stop(): Promise<void> {
     stopping ??= (async () => {
       gaveUp.abort()
-      for (const names of STOP_ORDER) await Promise.all(names.map((name) => parts.get(name)?.stop()))
+      control?.close()
+      for (const group of inStopOrder(parts.values())) await Promise.all(group.map((part) => part.stop()))
       for (const log of logFiles) log.close()
       runFile.remove()
     })()
@@ -166,12 +187,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   try {
     const [brokers, databaseUrl] = await Promise.all(servers)
     const { chat, gateway, presence } = environment({ brokers, databaseUrl })
-    await service('chat', urls.chat, chat)
+    await service('chat', chat)
+    const edge = ['gateway', ...Array.from({ length: gateways - 1 }, (_, i) => `gateway-${i + 2}`)]
     const [accounts] = await Promise.all([
       demoAccounts(dataDir, urls.chat, admin),
-      service('presence', urls.presence, presence),
-      service('gateway', urls.gateway, gateway),
+      service('presence', presence),
+      ...edge.map((name) => service(name, gateway, 'gateway')),
     ])
+    control = await controlServer(restart)
+    runFile.control({ url: control.url, token: control.token })
+    runFile.write(parts)
     return {
       url,
       urls,
@@ -179,6 +204,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       databaseUrl,
       accounts,
       parts,
+      restart,
       stop,
       kill(name, signal) {
         const part = parts.get(name)
@@ -193,4 +219,19 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   } finally {
     options.signal?.removeEventListener('abort', stop)
   }
+}
+
+/** The edge first, the servers last. */
+function inStopOrder(parts: Iterable<Supervised>): Supervised[][] {
+  const order = [
+    (name: string) => name.startsWith('gateway'),
+    (name: string) => !SERVERS.has(name),
+    () => true,
+  ]
+  const rest = new Set(parts)
+  return order.map((mine) => {
+    const group = [...rest].filter(({ name }) => mine(name))
+    for (const part of group) rest.delete(part)
+    return group
+  })
 }

@@ -46,8 +46,8 @@ export interface Supervised {
   ready(): Promise<void>
   /** Sends a signal; a process that ends by it is started again. */
   kill(signal: NodeJS.Signals): void
-  /** Stops it for good, until the next `start`. */
-  stop(): Promise<void>
+  /** Stops it for good, until the next `start`; as its `stopping` says, or otherwise. Again: by another signal. */
+  stop(how?: { readonly signal: NodeJS.Signals; readonly withinMs: number }): Promise<void>
 }
 
 export interface SuperviseOptions {
@@ -187,15 +187,13 @@ export function supervise(
       keeping = { abort, over }
       return first.promise.finally(() => clearTimeout(deadline))
     },
-    async stop() {
+    async stop(how = part.stopping) {
       if (!keeping) return
       const { abort, over } = keeping
-      if (!abort.signal.aborted) {
-        abort.abort()
-        kill('SIGCONT')
-        kill(part.stopping.signal)
-      }
-      const late = setTimeout(() => kill('SIGKILL'), part.stopping.withinMs)
+      abort.abort()
+      kill('SIGCONT')
+      kill(how.signal)
+      const late = setTimeout(() => kill('SIGKILL'), how.withinMs)
       await over.finally(() => clearTimeout(late))
     },
   }

@@ -3,6 +3,7 @@ import { topics } from '@klatsch/contracts'
 import { Command, Option } from 'commander'
 import { signalPart } from './kill.ts'
 import { printRecords, type RecordOptions } from './records.ts'
+import { restartParts } from './restart.ts'
 import { CliError } from './stack.ts'
 
 const names = Object.values(topics).map((topic) => topic.name)
@@ -34,6 +35,7 @@ Topics: ${names.join(', ')}.
   npm run klatsch -- tail chat.events --from 10m --key room:global
   npm run klatsch -- replay chat.events --from begin --json > events.jsonl
   npm run klatsch -- kill chat
+  npm run klatsch -- restart gateway
 
 Works on what "npm start" runs (KLATSCH_DATA_DIR), or on the Kafka that KAFKA_BROKERS names.`,
   )
@@ -82,6 +84,16 @@ for (const [name, what] of [
     .argument('<part>', 'chat, gateway, presence, kafka or postgres')
     .action((part: string) => console.log(signalPart(part, name, process.env)))
 }
+
+program
+  .command('restart')
+  .description('replace services one after the other while people go on chatting')
+  .argument(
+    '[parts...]',
+    'chat, presence, gateway (all of them) or one such as gateway-2; everything when none is named',
+  )
+  .option('--json', 'one JSON object a line')
+  .action((named: string[], options: { json?: boolean }) => restartParts(named, options, process.env))
 
 try {
   await program.parseAsync()

@@ -50,7 +50,7 @@ export const commandTypes = {
   },
 } as const
 
-/** Follow-ups: what an event of one stream makes known to another. Sent by `chat` alone. */
+/** What an event of one stream, or an account, makes known to another stream. Sent by `chat` alone. */
 export const followUpTypes = {
   'chat.membership.add.v1': {
     on: 'user',
@@ -61,6 +61,11 @@ export const followUpTypes = {
     on: 'user',
     data: z.strictObject({ room: subjectSchema, seq: z.int().positive() }),
     describe: "Tells a user's own stream that a room was left, at which seq of the room.",
+  },
+  'chat.session.end.v1': {
+    on: 'user',
+    data: z.strictObject({ session: uuidSchema }),
+    describe: "Tells a user's own stream that a session of that user has ended.",
   },
 } as const
 

@@ -19,6 +19,7 @@ export const errorCodes = {
   'auth.required': { status: 401, retryable: false, title: 'A token is needed' },
   'auth.invalid_token': { status: 401, retryable: false, title: 'The token is not valid' },
   'auth.expired': { status: 401, retryable: false, title: 'The token has expired' },
+  'auth.session_ended': { status: 401, retryable: false, title: 'This session has ended; sign in again' },
   'auth.wrong_credentials': { status: 401, retryable: false, title: 'The name or the password is wrong' },
   'auth.refresh_reused': {
     status: 401,

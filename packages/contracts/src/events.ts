@@ -41,6 +41,11 @@ export const eventTypes = {
     data: membership,
     describe: 'This user is no longer in a room since that seq of it.',
   },
+  'chat.session.ended.v1': {
+    on: 'user',
+    data: z.object({ session: uuidSchema }),
+    describe: 'A session of this user has ended before its time; its tokens are worth nothing any more.',
+  },
 } as const
 
 export type EventType = keyof typeof eventTypes

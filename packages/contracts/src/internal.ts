@@ -11,8 +11,11 @@ import { subjectSchema, uuidSchema } from './ids.ts'
 export const streamsBodySchema = z.object({
   user: uuidSchema,
   follow: z.union([z.literal('all'), z.array(subjectSchema).max(20_000)]),
+  /** Under which the user says hello: whether it has ended is told, and then nothing else. */
+  session: uuidSchema.optional(),
 })
 export const streamsAnswerSchema = z.object({
+  ended: z.boolean().default(false),
   streams: z.array(z.object({ subject: subjectSchema, first: z.int().positive(), head: streamTipSchema })),
 })
 export type StreamsAnswer = z.infer<typeof streamsAnswerSchema>
@@ -30,3 +33,7 @@ export const eventsBodySchema = z.object({
 })
 export const eventsAnswerSchema = z.object({ items: z.array(z.string()), head: streamTipSchema })
 export type EventsAnswer = z.infer<typeof eventsAnswerSchema>
+
+/** `POST /internal/sessions/ended`: sessions that ended and of which access tokens may still be about. */
+export const endedSessionsAnswerSchema = z.object({ sessions: z.array(uuidSchema) })
+export type EndedSessionsAnswer = z.infer<typeof endedSessionsAnswerSchema>

@@ -18,6 +18,18 @@ export const listSetting = z.string().transform((value) =>
 export const serviceSettings = {
   HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
   PORT: z.coerce.number().int().min(0).max(65_535).describe('Port to listen on; 0 takes a free one.'),
+  OPS_PORT: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(65_535)
+    .optional()
+    .describe(
+      'Port on loopback for health and metrics alone. With it, a process that is told to stop lets go of PORT at once, while here it says that it is not ready.',
+    ),
+  REUSE_PORT: flagSetting(false).describe(
+    'Share PORT with other processes of this user that do the same, so that one can take over from another (Linux; Node.js says ENOTSUP where it cannot be).',
+  ),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'])
     .default('info')

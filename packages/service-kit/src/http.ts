@@ -1,4 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
+import { Server } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type ErrorCode, errorCodes, firstIssue, KlatschError, type Problem } from '@klatsch/contracts'
 import fastify, {
   type FastifyError,
@@ -43,14 +45,26 @@ export function consumerHealth(consumer: {
 }
 
 export interface HttpServer extends Closable {
+  /** Where it listens; 0 while it does not. */
   readonly port: number
   readonly app: FastifyInstance
+  /** Listens, if it does not yet: with a port of its own for those who look after it, it does not before it is told. */
+  open(): Promise<void>
+  /**
+   * From now on not ready. With a port of its own for those who look after it, the other one is let go at once, for a
+   * successor that shares it or for a proxy that then tries elsewhere. What comes over connections that are there
+   * is answered, each for the last time.
+   */
+  retire(): void
 }
 
 const CHECK_MS = 2_000
 /** So long a consumer may meet passing faults and still count as ready. */
 const STRUGGLING_MS = 10_000
 const BODY_BYTES = 64 * 1024
+/** So long those who keep a connection open may take to hear that it was used for the last time. */
+const LAST_REQUESTS_MS = 1_000
+const LOOPBACK = '127.0.0.1'
 
 /** The same words for the same code everywhere; `detail` says what is special about this case. */
 export function problemOf(error: KlatschError): Problem {
@@ -133,21 +147,49 @@ async function runChecks(checks: HealthChecks): Promise<Record<string, PartHealt
   return Object.fromEntries(await Promise.all(entries))
 }
 
+/** What every service shows to those who look after it. */
+function healthRoutes(app: FastifyInstance, checks: () => Promise<Record<string, PartHealth>>): void {
+  app.get('/livez', async (_request, reply) => {
+    const dead = Object.values(await checks()).some((part) => part.dead)
+    return reply.code(dead ? 503 : 200).send({ ok: !dead })
+  })
+  app.get('/readyz', async (_request, reply) => {
+    const ok = Object.values(await checks()).every((part) => part.ok)
+    return reply.code(ok ? 200 : 503).send({ ok })
+  })
+  app.get('/health', async () => {
+    const parts = await checks()
+    return { ok: Object.values(parts).every((part) => part.ok), parts }
+  })
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(register.contentType).send(await register.metrics()),
+  )
+}
+
 /**
  * An HTTP server with what every service has: `/livez`, `/readyz`, `/health`, `/metrics`, problems (RFC 9457) for
- * every error, bodies of 64 KB at most. Listens once `routes` has been run.
+ * every error, bodies of 64 KB at most. With `opsPort` these answer there from now on, and the port for everyone is
+ * listened on at `open`, so that whoever shares it gets nothing before its time; without it, at once.
  */
 export async function httpServer(options: {
   host: string
   port: number
+  /** Health and metrics also here, on loopback, for as long as the process lives. */
+  opsPort?: number | undefined
+  /** Share the port with whoever else of this user does so: the kernel spreads connections over them. */
+  reusePort?: boolean
   log: Log
   health: HealthChecks
   routes: (app: FastifyInstance) => Promise<void> | void
   /** Answers what no route takes; a problem when absent. */
   notFound?: (request: FastifyRequest, reply: FastifyReply) => FastifyReply
 }): Promise<HttpServer> {
-  const { log, health } = options
-  let closing = false
+  const { log, host, port, opsPort, reusePort = false } = options
+  let life: 'starting' | 'open' | 'retired' = 'starting'
+  const checks = async (): Promise<Record<string, PartHealth>> => ({
+    ...(life === 'open' ? {} : { process: { ok: false, detail: life } }),
+    ...(await runChecks(options.health)),
+  })
   const app = fastify({
     logger: false,
     bodyLimit: BODY_BYTES,
@@ -177,35 +219,52 @@ export async function httpServer(options: {
   app.setNotFoundHandler(
     options.notFound ?? ((_request, reply) => sendProblem(reply, new KlatschError('request.not_found'))),
   )
-
-  app.get('/livez', async (_request, reply) => {
-    const parts = await runChecks(health)
-    return reply
-      .code(Object.values(parts).some((part) => part.dead) ? 503 : 200)
-      .send({ ok: !Object.values(parts).some((part) => part.dead) })
-  })
-  app.get('/readyz', async (_request, reply) => {
-    const ok = !closing && Object.values(await runChecks(health)).every((part) => part.ok)
-    return reply.code(ok ? 200 : 503).send({ ok })
-  })
-  app.get('/health', async () => {
-    const parts = await runChecks(health)
-    return { ok: !closing && Object.values(parts).every((part) => part.ok), closing, parts }
+  app.addHook('onSend', async (_request, reply) => {
+    if (life === 'retired') reply.header('connection', 'close')
   })
   if (register.getMetricsAsArray().length === 0) collectDefaultMetrics()
-  app.get('/metrics', async (_request, reply) =>
-    reply.type(register.contentType).send(await register.metrics()),
-  )
-
+  healthRoutes(app, checks)
   await options.routes(app)
-  await app.listen({ host: options.host, port: options.port })
-  const address = app.server.address()
+  const ops = opsPort === undefined ? undefined : fastify({ logger: false, forceCloseConnections: true })
+  if (ops) {
+    healthRoutes(ops, checks)
+    await ops.listen({ host: LOOPBACK, port: opsPort! })
+  }
+
+  async function open(): Promise<void> {
+    if (life !== 'starting') return
+    const where = { host, port, reusePort }
+    await app.listen(where)
+    life = 'open'
+  }
+
+  function retire(): void {
+    const listening = life === 'open'
+    life = 'retired'
+    // Only the listening ends: the close of an HTTP server would also cut connections that happen to be idle, on which
+    // a request may be on its way. Right after the poll, in which all that wait were accepted, since those would be cut.
+    if (ops && listening) setImmediate(() => Server.prototype.close.call(app.server))
+  }
+
+  const connections = () => new Promise<number>((resolve) => app.server.getConnections((_, n) => resolve(n)))
+
+  if (!ops) await open()
   return {
     app,
-    port: typeof address === 'object' && address ? address.port : options.port,
-    async close() {
-      closing = true
+    get port() {
+      const address = app.server.address()
+      return typeof address === 'object' && address ? address.port : 0
+    },
+    open,
+    retire,
+    async close(hurry) {
+      retire()
+      for (const end = Date.now() + LAST_REQUESTS_MS; ops && Date.now() < end; ) {
+        if (hurry?.aborted || (await connections()) === 0) break
+        await sleep(20, undefined, { signal: hurry }).catch(() => {})
+      }
       await app.close()
+      await ops?.close()
     },
   }
 }

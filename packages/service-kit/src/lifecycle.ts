@@ -3,9 +3,12 @@ import type { Log } from './log.ts'
 import { createLog } from './log.ts'
 import { startTelemetry } from './telemetry.ts'
 
-/** What a service holds open. Parts are closed in the reverse of the order in which they were taken into use. */
+/**
+ * What a service holds open. Parts are closed in the reverse of the order in which they were taken into use.
+ * `hurry` is aborted when nobody waits for a graceful end any more.
+ */
 export interface Closable {
-  close(): Promise<void> | void
+  close(hurry?: AbortSignal): Promise<void> | void
 }
 
 export interface ServiceContext {
@@ -35,17 +38,19 @@ interface BaseConfig {
   readonly OTEL_EXPORTER_OTLP_ENDPOINT?: string | undefined
 }
 
-/** The whole stop may take this long; then the process ends anyway. */
+/** The whole stop may take this long, and what the service says on top; then the process ends anyway. */
 const STOP_MS = 40_000
 
 /**
- * Runs a service until SIGTERM or SIGINT, or until it cannot go on: builds it, and closes what it used backwards.
+ * Runs a service until it is told to stop, or until it cannot go on: builds it, and closes what it used backwards.
+ * SIGTERM is a graceful end; SIGINT, or a second signal, one without waiting for anybody.
  * Exit codes: 0 stopped as asked, 1 failed, 2 wrong settings.
  */
 export async function runService<C extends BaseConfig>(
   name: string,
   read: () => C,
   build: (config: C, context: ServiceContext) => Promise<void>,
+  drainMs: (config: C) => number = () => 0,
 ): Promise<void> {
   let config: C
   try {
@@ -56,6 +61,7 @@ export async function runService<C extends BaseConfig>(
   }
   const log = createLog(name, config.LOG_LEVEL)
   const parts: Closable[] = [startTelemetry(name, config.OTEL_EXPORTER_OTLP_ENDPOINT)]
+  const hurry = new AbortController()
   let stopping = false
 
   async function stop(code: number): Promise<void> {
@@ -64,11 +70,11 @@ export async function runService<C extends BaseConfig>(
     const deadline = setTimeout(() => {
       log.error({}, 'did not stop in time')
       process.exit(1)
-    }, STOP_MS)
+    }, STOP_MS + drainMs(config))
     deadline.unref()
     for (const part of parts.toReversed()) {
       try {
-        await part.close()
+        await part.close(hurry.signal)
       } catch (error) {
         log.error({ err: error }, 'a part did not close cleanly')
       }
@@ -77,10 +83,17 @@ export async function runService<C extends BaseConfig>(
     process.exit(code)
   }
 
-  process.on('SIGTERM', () => void stop(0))
-  process.on('SIGINT', () => void stop(0))
+  process.on('SIGTERM', () => {
+    if (stopping) hurry.abort()
+    void stop(0)
+  })
+  process.on('SIGINT', () => {
+    hurry.abort()
+    void stop(0)
+  })
   const crash = (err: unknown) => {
     log.error({ err }, 'cannot go on')
+    hurry.abort()
     void stop(1)
   }
   process.on('uncaughtException', crash)

@@ -23,10 +23,12 @@ import { chatMetrics } from './outbound/metrics.ts'
 import { argonPasswords } from './outbound/passwords.ts'
 import { prismaRooms } from './outbound/rooms.ts'
 import { newSalt } from './outbound/salt.ts'
+import { tellSessionEnds } from './outbound/session-ends.ts'
 import { signingKeys } from './outbound/signing-keys.ts'
 import { globalRoomWelcome } from './outbound/welcome.ts'
 
 const HOUR_MS = 3_600_000
+const SESSION_ENDS_MS = 3_000
 const now = Date.now
 const newSecret = () => randomBytes(32).toString('base64url')
 
@@ -40,13 +42,16 @@ await runService(
     const database = await use(connectDatabase({ url, ssl, onIdleError }))
     await database.awake()
     const { store, streams, prisma } = database
-    const accounts = prismaAccounts({ prisma, now, newId: v7, newSecret })
+    const onRevoked = () => ends.tell()
+    const accounts = prismaAccounts({ prisma, now, newId: v7, newSecret, onRevoked })
     const keys = await signingKeys(prisma, new Date(now()))
-    const tokens = accessTokens(keys, now)
+    const tokens = accessTokens(keys, now, accounts.isAlive)
     await use(every(HOUR_MS, () => void accounts.forgetEnded().catch(onFault)))
 
     const bus = await use(kafkaEventBus({ ...kafkaConnection(config), clientId: 'chat', log }))
     const publisher = await use(bus.publisher())
+    const ends = tellSessionEnds({ accounts, publisher, now, onFault })
+    await use(every(SESSION_ENDS_MS, ends.tell))
     const deadLetters = await use(bus.publisher())
     const attempts = await use(attemptLog(deadLetters))
     const metrics = chatMetrics(() => consumer.lag)
@@ -59,10 +64,12 @@ await runService(
 
     const welcome = globalRoomWelcome({ prisma, publisher, now, onFault })
     const perMinute = (attempts: number) => ({ perMinute: attempts, burst: attempts })
-    await use(
+    const server = await use(
       httpServer({
         host: config.HOST,
         port: config.PORT,
+        opsPort: config.OPS_PORT,
+        reusePort: config.REUSE_PORT,
         log,
         health: {
           kafka: () => consumerHealth(consumer),
@@ -81,5 +88,6 @@ await runService(
       }),
     )
     await consumer.ready
+    await server.open()
   },
 )

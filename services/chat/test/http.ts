@@ -10,6 +10,7 @@ import { argonPasswords } from '../src/outbound/passwords.ts'
 import { prismaClient } from '../src/outbound/prisma.ts'
 import { prismaRooms } from '../src/outbound/rooms.ts'
 import { newSalt } from '../src/outbound/salt.ts'
+import { tellSessionEnds } from '../src/outbound/session-ends.ts'
 import { signingKeys } from '../src/outbound/signing-keys.ts'
 import { postgresStore } from '../src/outbound/store.ts'
 import { postgresStreams } from '../src/outbound/streams.ts'
@@ -42,9 +43,11 @@ export async function testServer(over: { perMinute?: number } = {}) {
     now,
     newId: v7,
     newSecret: () => randomBytes(32).toString('base64url'),
+    onRevoked: () => ends.tell(),
   })
+  const ends = tellSessionEnds({ accounts, publisher, now, onFault: (error) => errors.push(error) })
   const keys = await signingKeys(prisma, new Date(now()))
-  const tokens = accessTokens(keys, now)
+  const tokens = accessTokens(keys, now, accounts.isAlive)
   const rate = { perMinute: over.perMinute ?? 100_000, burst: over.perMinute ?? 100_000 }
   const errors: unknown[] = []
   const quiet = {
@@ -129,6 +132,7 @@ export async function testServer(over: { perMinute?: number } = {}) {
     feed,
     person,
     asked: publisher.records,
+    tellSessionEnds: ends.tell,
     errors,
     database,
     store,

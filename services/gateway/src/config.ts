@@ -31,6 +31,15 @@ export const configSchema = z.object({
     .min(1)
     .default(200)
     .describe('Commands that one user may send at once.'),
+  DRAIN_MS: z.coerce
+    .number()
+    .int()
+    .min(0)
+    .max(600_000)
+    .default(10_000)
+    .describe(
+      'Milliseconds in which sockets are asked to go elsewhere, one after another, when this process is told to stop (SIGTERM); it ends sooner when the last one has gone.',
+    ),
   RING_MB: z.coerce
     .number()
     .int()

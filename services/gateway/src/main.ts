@@ -17,6 +17,7 @@ import { configSchema } from './config.ts'
 import { createConnections } from './connections/connections.ts'
 import { createHub } from './connections/hub.ts'
 import { endOfTurn } from './connections/turn.ts'
+import { endedSessions } from './domain/ended-sessions.ts'
 import { rateLimiter } from './domain/rate-limiter.ts'
 import { auditRoutes } from './inbound/audit.ts'
 import { handleEvents } from './inbound/events.ts'
@@ -28,11 +29,14 @@ import { chatQueries } from './outbound/chat-queries.ts'
 import { createCommands } from './outbound/commands.ts'
 import { showMetrics } from './outbound/metrics.ts'
 import { createRequests } from './outbound/requests.ts'
+import { learnEndedSessions, ofLiveSessions } from './outbound/sessions.ts'
 import { tokenVerifier } from './outbound/tokens.ts'
 import { createPresence } from './presence/presence.ts'
 
-const DRAIN_MS = 2_000
 const MAX_WAITING = 50_000
+/** Longer than any access token is good for. */
+const TOKEN_MS = 20 * 60_000
+const MAX_ENDED = 200_000
 const { now } = systemScheduler
 
 await runService(
@@ -43,7 +47,8 @@ await runService(
     const warn = log.warn.bind(log)
     const since = now()
     const limiter = rateLimiter({ perSecond: config.COMMANDS_PER_SECOND, burst: config.COMMAND_BURST }, now)
-    const verify = tokenVerifier(config.CHAT_URL)
+    const ended = endedSessions({ ttlMs: TOKEN_MS, max: MAX_ENDED, now })
+    const verify = ofLiveSessions(tokenVerifier(config.CHAT_URL), ended)
     const queries = await use(chatQueries(config.CHAT_URL, config.INTERNAL_TOKEN))
     const bus = await use(kafkaEventBus({ ...kafkaConnection(config), clientId: instance, log }))
     const publisher = await use(bus.publisher())
@@ -69,7 +74,10 @@ await runService(
         atEndOfTurn,
       }),
     )
-    const handler = handleEvents(hub, requests, instance, presence)
+    const handler = handleEvents(hub, requests, instance, presence, (user, session) => {
+      ended.add(session)
+      connections.endSession(user, session)
+    })
     const consumer = await use(
       bus.consume({
         group: instance,
@@ -89,6 +97,7 @@ await runService(
       queries,
       commands,
       verify,
+      hasEnded: ended.has,
       limiter,
       presence,
       scheduler: systemScheduler,
@@ -100,12 +109,18 @@ await runService(
     showMetrics({ hub, connections, requests, presence, lag: () => consumer.lag })
     await use(every(1_000, requests.expire))
     await use(endWhenStopped(consumer))
+    let informed = false
     const server = await use(
       httpServer({
         host: config.HOST,
         port: config.PORT,
+        opsPort: config.OPS_PORT,
+        reusePort: config.REUSE_PORT,
         log,
-        health: { kafka: () => consumerHealth(consumer) },
+        health: {
+          kafka: () => consumerHealth(consumer),
+          sessions: () => ({ ok: informed }),
+        },
         routes: async (app) => {
           auditRoutes(app, hub.counts, since)
           writeRoutes(app, { commands, queries, verify, limiter })
@@ -119,7 +134,10 @@ await runService(
         ...(config.PAGE_DIR ? { notFound: pageOrProblem } : {}),
       }),
     )
-    const ready = () => consumer.state.kind !== 'starting'
+    let draining = false
+    // Whoever reached a port that was let go is served, and asked to go elsewhere like everyone.
+    const open = () => config.OPS_PORT !== undefined || !draining
+    const ready = () => informed && open()
     await use(
       acceptSockets({
         server: server.app.server,
@@ -130,12 +148,19 @@ await runService(
       }),
     )
     await use({
-      close() {
+      async close(hurry) {
+        draining = true
+        server.retire()
         presence.handOver()
-        return connections.drain(DRAIN_MS)
+        await connections.drain(config.DRAIN_MS, hurry)
       },
     })
     await consumer.ready
+    // From its position on it hears of those that end; those before it must be asked for.
+    await learnEndedSessions(ended, queries.endedSessions, { scheduler: systemScheduler, random, warn })
+    informed = true
+    await server.open()
     log.info({ instance, port: server.port }, 'taking sockets')
   },
+  ({ DRAIN_MS }) => DRAIN_MS,
 )

@@ -55,16 +55,18 @@ await runService(
     showMetrics(processor, memory, () => consumer.lag)
     await use(endWhenStopped(consumer))
     await use(endWhenStopped(seen))
-    const { HOST: host, PORT: port } = config
-    await use(
+    const server = await use(
       httpServer({
-        host,
-        port,
+        host: config.HOST,
+        port: config.PORT,
+        opsPort: config.OPS_PORT,
+        reusePort: config.REUSE_PORT,
         log,
         health: { signals: () => consumerHealth(consumer), seen: () => consumerHealth(seen) },
         routes: () => {},
       }),
     )
     await consumer.ready
+    await server.open()
   },
 )

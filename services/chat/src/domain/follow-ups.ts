@@ -17,6 +17,7 @@ export function followUpsOf(event: SealedEvent): readonly CommandEnvelope[] {
     case 'chat.message.sent.v1':
     case 'chat.membership.added.v1':
     case 'chat.membership.removed.v1':
+    case 'chat.session.ended.v1':
       return []
     default:
       return happened satisfies never

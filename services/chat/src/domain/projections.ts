@@ -62,6 +62,8 @@ export function project(events: readonly SealedEvent[]): Projections {
         userRooms.set(`${stream} ${row.room}`, { user: streamId(stream), ...row })
         break
       }
+      case 'chat.session.ended.v1':
+        break
       default:
         happened satisfies never
     }

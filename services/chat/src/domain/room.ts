@@ -99,6 +99,7 @@ export function evolveRoom(state: RoomState, event: NewEvent): RoomState {
       return { ...state, messageNo: event.data.messageNo }
     case 'chat.membership.added.v1':
     case 'chat.membership.removed.v1':
+    case 'chat.session.ended.v1':
       return state
     default:
       return event satisfies never

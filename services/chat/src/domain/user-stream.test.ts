@@ -32,6 +32,13 @@ describe("a user's own stream", () => {
       events: [removed(5)],
     })
   })
+  test('learns of sessions that ended, from the system alone', () => {
+    const data = { session: '00000000-0000-7000-8000-000000000007' }
+    const end = { ...followUp('add', 1), type: 'chat.session.end.v1', data } as UserCommand
+    const ended = [{ type: 'chat.session.ended.v1', data }]
+    expect(decideUser(noUser, end)).toEqual({ kind: 'accepted', events: ended })
+    expect(decideUser(noUser, { ...end, actor: actor('ada') })).toMatchObject({ kind: 'rejected' })
+  })
   test('is not told the same twice', () => {
     expect(decideUser(after(added(2)), followUp('add', 2))).toEqual({ kind: 'accepted', events: [] })
   })

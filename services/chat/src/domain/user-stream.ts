@@ -13,7 +13,7 @@ export interface UserState {
 
 export const noUser: UserState = { rooms: new Map() }
 
-export type UserCommand = Extract<Command, { type: `chat.membership.${string}` }>
+export type UserCommand = Extract<Command, { type: `chat.membership.${string}` | 'chat.session.end.v1' }>
 
 /**
  * Follow-ups may come twice, late, or in another order than they happened: what is older than what is known
@@ -25,6 +25,9 @@ export function decideUser(state: UserState, command: UserCommand): Decision {
   }
   if (!uuidSchema.safeParse(streamId(command.subject)).success) {
     return rejected('command.invalid', 'subject: not the stream of a user')
+  }
+  if (command.type === 'chat.session.end.v1') {
+    return accepted({ type: 'chat.session.ended.v1', data: command.data })
   }
   const known = state.rooms.get(command.data.room)
   if (known && known.seq >= command.data.seq) return accepted()
@@ -51,6 +54,7 @@ export function evolveUser(state: UserState, event: NewEvent): UserState {
     case 'chat.member.joined.v1':
     case 'chat.member.left.v1':
     case 'chat.message.sent.v1':
+    case 'chat.session.ended.v1':
       return state
     default:
       return event satisfies never

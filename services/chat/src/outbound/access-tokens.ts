@@ -11,7 +11,7 @@ export interface Caller {
 
 export interface AccessTokens {
   issue(user: User, sessionId: string): Promise<string>
-  /** @throws KlatschError `auth.expired`, `auth.invalid_token` */
+  /** @throws KlatschError `auth.expired`, `auth.invalid_token`, `auth.session_ended` */
   verify(token: string): Promise<Caller>
 }
 
@@ -26,8 +26,15 @@ const claimsSchema = z.object({
   admin: z.boolean(),
 })
 
-/** Signed tokens (EdDSA) that say who someone is for a quarter of an hour; anyone can check them by the JWKS. */
-export function accessTokens(keys: SigningKeys, now: () => number): AccessTokens {
+/**
+ * Signed tokens (EdDSA) that say who someone is for a quarter of an hour, or until the session ends; anyone can check
+ * them by the JWKS, and `isAlive` knows of the session.
+ */
+export function accessTokens(
+  keys: SigningKeys,
+  now: () => number,
+  isAlive: (sessionId: string) => Promise<boolean>,
+): AccessTokens {
   const publicKeys = createLocalJWKSet({ keys: [...keys.publicJwks] })
   return {
     async issue(user, sessionId) {
@@ -43,19 +50,25 @@ export function accessTokens(keys: SigningKeys, now: () => number): AccessTokens
         .sign(keys.current.privateKey)
     },
     async verify(token) {
-      try {
-        const { payload } = await jwtVerify(token, publicKeys, {
-          issuer: NAME,
-          audience: NAME,
-          algorithms: ['EdDSA'],
-          currentDate: new Date(now()),
-        })
-        const { sub: id, sid: sessionId, name: displayName, ...rest } = claimsSchema.parse(payload)
-        return { user: { id, displayName, ...rest }, sessionId }
-      } catch (cause) {
-        const code = cause instanceof errors.JWTExpired ? 'auth.expired' : 'auth.invalid_token'
-        throw new KlatschError(code, undefined, { cause })
-      }
+      const caller = await callerIn(token)
+      if (!(await isAlive(caller.sessionId))) throw new KlatschError('auth.session_ended')
+      return caller
     },
+  }
+
+  async function callerIn(token: string): Promise<Caller> {
+    try {
+      const { payload } = await jwtVerify(token, publicKeys, {
+        issuer: NAME,
+        audience: NAME,
+        algorithms: ['EdDSA'],
+        currentDate: new Date(now()),
+      })
+      const { sub: id, sid: sessionId, name: displayName, ...rest } = claimsSchema.parse(payload)
+      return { user: { id, displayName, ...rest }, sessionId }
+    } catch (cause) {
+      const code = cause instanceof errors.JWTExpired ? 'auth.expired' : 'auth.invalid_token'
+      throw new KlatschError(code, undefined, { cause })
+    }
   }
 }

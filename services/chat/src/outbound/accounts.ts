@@ -33,6 +33,13 @@ export interface Accounts {
   /** @throws KlatschError `auth.invalid_token`, `auth.expired`, `auth.refresh_reused` */
   refresh(refreshToken: string, idempotencyKey: string | undefined): Promise<OpenSession>
   signOut(of: { readonly sessionId: string } | { readonly refreshToken: string }): Promise<void>
+  /** Whether the session goes on: it was neither revoked nor forgotten. */
+  isAlive(sessionId: string): Promise<boolean>
+  /** Sessions revoked since then, the latest first, 100,000 at most. */
+  endedSince(then: Date): Promise<readonly string[]>
+  /** Sessions that were revoked and of which the user's own stream was not told yet. */
+  endsToTell(limit: number): Promise<readonly { readonly sessionId: string; readonly userId: string }[]>
+  endsTold(sessionIds: readonly string[]): Promise<void>
   /** Forgets sessions that ended long ago. */
   forgetEnded(): Promise<void>
 }
@@ -44,12 +51,16 @@ export interface AccountsOptions {
   readonly newId: () => string
   /** 32 random bytes, base64url. */
   readonly newSecret: () => string
+  /** Sessions were revoked. */
+  readonly onRevoked: () => void
 }
 
 const hashOf = (secret: string): string => createHash('sha256').update(secret).digest('base64url')
 
 /** Sessions that ended are kept so long, to notice tokens that are used again. */
 const KEEP_ENDED_MS = 7 * 86_400_000
+
+const MAX_ENDED = 100_000
 
 type UserRow = Prisma.UserModel
 
@@ -149,6 +160,7 @@ export function prismaAccounts(options: AccountsOptions): Accounts {
       return { user: userOf(session.user), sessionId: session.id, refreshToken }
     })
     // Said after the commit: a refusal that revokes must not be undone with its transaction.
+    if (answer === 'auth.refresh_reused') options.onRevoked()
     if (typeof answer === 'string') throw new KlatschError(answer)
     return answer
   }
@@ -177,6 +189,36 @@ export function prismaAccounts(options: AccountsOptions): Accounts {
         data: { revokedAt: now() },
       })
       await answering(revoke)
+      options.onRevoked()
+    },
+    async isAlive(id) {
+      const row = await answering(prisma.session.findUnique({ where: { id }, select: { revokedAt: true } }))
+      return row?.revokedAt === null
+    },
+    async endedSince(then) {
+      const rows = await answering(
+        prisma.session.findMany({
+          where: { revokedAt: { gt: then } },
+          orderBy: { revokedAt: 'desc' },
+          select: { id: true },
+          take: MAX_ENDED,
+        }),
+      )
+      return rows.map(({ id }) => id)
+    },
+    async endsToTell(limit) {
+      const rows = await answering(
+        prisma.session.findMany({
+          where: { revokedAt: { not: null }, endToldAt: null },
+          select: { id: true, userId: true },
+          take: limit,
+        }),
+      )
+      return rows.map(({ id, userId }) => ({ sessionId: id, userId }))
+    },
+    async endsTold(ids) {
+      const told = { where: { id: { in: [...ids] } }, data: { endToldAt: now() } }
+      await answering(prisma.session.updateMany(told))
     },
     async forgetEnded() {
       const before = new Date(now().getTime() - KEEP_ENDED_MS)

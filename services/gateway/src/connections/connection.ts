@@ -51,6 +51,7 @@ export class Connection implements Follower {
   #heardAt: number
   #pinged = false
   #paused = false
+  #goAwayMs: number | undefined
 
   constructor(context: ConnectionContext, transport: Transport) {
     this.#context = context
@@ -135,8 +136,17 @@ export class Connection implements Follower {
     }
   }
 
+  /** Asks it to go elsewhere; one that is still opening hears it after its welcome. */
   goAway(withinMs: number): void {
+    this.#goAwayMs = withinMs
     if (this.#state.kind === 'open') this.send({ type: 'goaway', withinMs })
+  }
+
+  /** Cut, if it is of this session. */
+  endSession(session: string): void {
+    if (this.#state.kind === 'open' && this.#state.user.session === session) {
+      this.#refuse('auth.session_ended', closeCodes.token)
+    }
   }
 
   close(code: number, reason: string): void {
@@ -230,11 +240,13 @@ export class Connection implements Follower {
     let readable: readonly Readable[]
     try {
       const asked = hello.follow === 'all' ? 'all' : hello.follow.filter((subject) => subject !== own)
-      readable = await this.#readable(user.id, asked)
+      readable = await this.#readable(user.id, asked, user.session)
     } finally {
       hub.depart(arriving)
     }
     if (this.#state.kind !== 'opening') return
+    // While chat was asked, it may have: from here on whoever ends it finds this socket.
+    if (this.#context.hasEnded?.(user.session)) throw new KlatschError('auth.session_ended')
     const waiting = this.#state.waiting
     const session = this.#context.newSessionId()
     const state = { kind: 'open' as const, user, session }
@@ -255,12 +267,17 @@ export class Connection implements Follower {
     for (const frame of waiting) {
       if (this.#state === state) this.#handle(frame, state)
     }
+    if (this.#goAwayMs !== undefined) this.send({ type: 'goaway', withinMs: this.#goAwayMs })
   }
 
-  async #readable(user: string, asked: 'all' | readonly string[]): Promise<readonly Readable[]> {
+  async #readable(
+    user: string,
+    asked: 'all' | readonly string[],
+    session?: string,
+  ): Promise<readonly Readable[]> {
     const { hub, queries } = this.#context
     for (let tries = 0; tries < ASK_AGAIN; tries += 1) {
-      const readable = await queries.streams(user, asked)
+      const readable = await queries.streams(user, asked, session)
       await hub.track(readable.map((stream) => stream.subject))
       if (readable.every((stream) => hub.mayStillRead(user, stream) !== undefined)) return readable
     }

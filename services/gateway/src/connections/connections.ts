@@ -1,4 +1,5 @@
 import { closeCodes } from '@klatsch/contracts'
+import { pause } from '@klatsch/streams'
 import { Connection } from './connection.ts'
 import type { ConnectionContext, Transport } from './context.ts'
 
@@ -9,8 +10,13 @@ export interface Connections {
   readonly users: number
   add(transport: Transport): Connection
   remove(connection: Connection): void
-  /** Tells everyone to go elsewhere, then closes all, spread over `withinMs`. */
-  drain(withinMs: number): Promise<void>
+  /** This session of the user's has ended: cuts its sockets. */
+  endSession(userId: string, session: string): void
+  /**
+   * Asks all to go elsewhere, one after another in the first half of `withinMs`, and closes those that did not half
+   * of it later. Resolves when the last one has gone; `hurry` closes all at once.
+   */
+  drain(withinMs: number, hurry?: AbortSignal): Promise<void>
 }
 
 /** All sockets of this gateway. One timer looks after all of them; each is written to once a turn. */
@@ -22,7 +28,9 @@ export function createConnections(
   const all = new Set<Connection>()
   const users: ConnectionContext['users'] = new Map()
   let toWrite: Connection[] = []
-  let draining = false
+  /** While draining: sends a connection away. */
+  let sendAway: ((connection: Connection, afterMs: number) => void) | undefined
+  let gone = () => {}
 
   const shared: ConnectionContext = {
     ...context,
@@ -55,29 +63,32 @@ export function createConnections(
     add(transport) {
       const connection = new Connection(shared, transport)
       all.add(connection)
-      if (draining) connection.close(closeCodes.restarting, 'restarting')
+      sendAway?.(connection, 0)
       return connection
     },
     remove(connection) {
       connection.gone()
       all.delete(connection)
+      if (all.size === 0) gone()
     },
-    async drain(withinMs) {
-      draining = true
+    endSession(userId, session) {
+      for (const connection of [...(users.get(userId) ?? [])]) connection.endSession(session)
+    },
+    async drain(withinMs, hurry) {
+      const timeMs = withinMs / 2
+      const close = (connection: Connection) => connection.close(closeCodes.restarting, 'restarting')
+      const empty = new Promise<void>((resolve) => {
+        gone = resolve
+      })
+      sendAway = (connection, afterMs) => {
+        scheduler.after(afterMs, () => connection.goAway(timeMs))
+        scheduler.after(afterMs + timeMs, () => close(connection))
+      }
+      let index = 0
+      for (const connection of all) sendAway(connection, (index++ / all.size) * timeMs)
+      if (all.size > 0) await Promise.race([empty, pause(scheduler, withinMs, hurry)])
       cancelTick()
-      const leaving = [...all]
-      for (const connection of leaving) connection.goAway(withinMs)
-      await Promise.all(
-        leaving.map(
-          (connection, index) =>
-            new Promise<void>((resolve) => {
-              scheduler.after(((index + 1) / leaving.length) * withinMs, () => {
-                connection.close(closeCodes.restarting, 'restarting')
-                resolve()
-              })
-            }),
-        ),
-      )
+      for (const connection of all) close(connection)
     },
   }
 }

@@ -25,6 +25,8 @@ export interface ConnectionContext {
   readonly queries: ChatQueries
   readonly commands: Commands
   readonly verify: VerifyToken
+  /** Whether this session (the `sid` of its tokens) ended before its time. */
+  readonly hasEnded?: (session: string) => boolean
   readonly limiter: RateLimiter
   readonly presence?: Presence
   readonly scheduler: Scheduler

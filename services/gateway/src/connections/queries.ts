@@ -8,8 +8,8 @@ export type Readable = StreamsAnswer['streams'][number]
  * `KlatschError` when there is no answer.
  */
 export interface ChatQueries {
-  /** The streams a user may read, of those asked for. */
-  streams(user: string, follow: 'all' | readonly string[]): Promise<readonly Readable[]>
+  /** The streams a user may read, of those asked for. @throws KlatschError `auth.session_ended` when `session` has. */
+  streams(user: string, follow: 'all' | readonly string[], session?: string): Promise<readonly Readable[]>
   heads(subjects: readonly string[]): Promise<HeadsAnswer['heads']>
   /** Events after a seq, ascending, as the exact text on the log, and where the stream ends. */
   events(subject: string, after: number, limit: number): Promise<EventsAnswer>

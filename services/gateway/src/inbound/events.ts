@@ -1,9 +1,13 @@
-import { headers, replySchema, topics } from '@klatsch/contracts'
+import { eventTypes, headers, replySchema, streamId, topics } from '@klatsch/contracts'
 import type { BatchHandler, IncomingRecord } from '@klatsch/event-bus'
+import { z } from 'zod'
 import { type FeedEvent, feedEventOf } from '../connections/feed-event.ts'
 import type { Hub } from '../connections/hub.ts'
 import type { Requests } from '../outbound/requests.ts'
 import type { Presence } from '../presence/presence.ts'
+
+const SESSION_ENDED = 'chat.session.ended.v1'
+const sessionEndedSchema = z.object({ data: eventTypes[SESSION_ENDED].data })
 
 /**
  * What comes in from Kafka: events to the sockets that follow their stream, outcomes to whoever waits for them.
@@ -14,6 +18,7 @@ export function handleEvents(
   requests: Requests,
   instance: string,
   presence?: Presence,
+  sessionEnded?: (user: string, session: string) => void,
 ): BatchHandler {
   return async (records, { topic }) => {
     if (topic === topics.replies.name) {
@@ -25,24 +30,35 @@ export function handleEvents(
       return
     }
     const wanted: FeedEvent[] = []
+    const ended: IncomingRecord[] = []
     for (const record of records) {
       if (hub.wants(record.key)) {
         const event = feedEventOf(record)
         if (event) wanted.push(event)
       }
       requests.takeEvent(record)
+      if (record.headers[headers.type] === SESSION_ENDED) ended.push(record)
     }
     hub.accept(wanted)
+    for (const record of ended) {
+      const session = sessionIn(record)
+      if (session !== undefined) sessionEnded?.(streamId(record.key), session)
+    }
   }
 }
 
-function takeReply(record: IncomingRecord, requests: Requests): void {
-  let value: unknown
+function jsonOf(record: IncomingRecord): unknown {
   try {
-    value = JSON.parse(record.value.toString())
+    return JSON.parse(record.value.toString())
   } catch {
-    return
+    return undefined
   }
-  const reply = replySchema.safeParse(value)
+}
+
+const sessionIn = (record: IncomingRecord): string | undefined =>
+  sessionEndedSchema.safeParse(jsonOf(record)).data?.data.session
+
+function takeReply(record: IncomingRecord, requests: Requests): void {
+  const reply = replySchema.safeParse(jsonOf(record))
   if (reply.success) requests.takeReply(record.headers[headers.requestId], reply.data)
 }

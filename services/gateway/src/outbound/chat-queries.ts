@@ -1,4 +1,10 @@
-import { eventsAnswerSchema, headsAnswerSchema, KlatschError, streamsAnswerSchema } from '@klatsch/contracts'
+import {
+  endedSessionsAnswerSchema,
+  eventsAnswerSchema,
+  headsAnswerSchema,
+  KlatschError,
+  streamsAnswerSchema,
+} from '@klatsch/contracts'
 import type { Closable } from '@klatsch/service-kit'
 import { Pool } from 'undici'
 import type { ZodType, z } from 'zod'
@@ -8,7 +14,10 @@ const TIMEOUT_MS = 5_000
 const CONNECTIONS = 16
 
 /** Asks `chat` over HTTP, with the internal token; 16 at a time, the others wait their turn. */
-export function chatQueries(chatUrl: string, internalToken: string): ChatQueries & Closable {
+export function chatQueries(
+  chatUrl: string,
+  internalToken: string,
+): ChatQueries & Closable & { endedSessions(): Promise<readonly string[]> } {
   const pool = new Pool(chatUrl, {
     connections: CONNECTIONS,
     headersTimeout: TIMEOUT_MS,
@@ -36,8 +45,17 @@ export function chatQueries(chatUrl: string, internalToken: string): ChatQueries
   }
 
   return {
-    streams: async (user, follow) =>
-      (await ask('/internal/streams', { user, follow }, streamsAnswerSchema)).streams,
+    async streams(user, follow, session) {
+      const { ended, streams } = await ask(
+        '/internal/streams',
+        { user, follow, session },
+        streamsAnswerSchema,
+      )
+      if (ended) throw new KlatschError('auth.session_ended')
+      return streams
+    },
+    endedSessions: async () =>
+      (await ask('/internal/sessions/ended', {}, endedSessionsAnswerSchema)).sessions,
     heads: async (subjects) => (await ask('/internal/heads', { subjects }, headsAnswerSchema)).heads,
     events: (subject, after, limit) => ask('/internal/events', { subject, after, limit }, eventsAnswerSchema),
     close: () => pool.destroy(),

@@ -188,6 +188,45 @@ describe('[H3] refresh tokens', () => {
   })
 })
 
+describe('[H4] the end of a session', () => {
+  const told = (userId: string) =>
+    server.asked
+      .filter(({ key, headers }) => key === `user:${userId}` && headers.ce_type === 'chat.session.end.v1')
+      .map(({ value }) => JSON.parse(String(value)))
+
+  test('makes its tokens worthless, though they have not expired, and is told on the log', async () => {
+    const one = await server.person()
+    await server.post('/api/auth/logout', { refreshToken: one.refreshToken })
+    expect((await server.get('/api/auth/me', one.accessToken)).body.code).toBe('auth.session_ended')
+    await expect.poll(() => told(one.user.id)).toMatchObject([{ actor: 'system:chat' }])
+    const [{ data }] = told(one.user.id)
+    const ended = (await server.internal('/internal/sessions/ended', {})).body.sessions
+    expect(ended).toContain(data.session)
+    const asked = { user: one.user.id, follow: 'all', session: data.session }
+    expect((await server.internal('/internal/streams', asked)).body).toEqual({ ended: true, streams: [] })
+  })
+  test('is told when a refresh token is used again, and only then', async () => {
+    const one = await server.person()
+    await refresh(one.refreshToken)
+    expect(told(one.user.id)).toEqual([])
+    expect((await refresh(one.refreshToken)).body.code).toBe('auth.refresh_reused')
+    await expect.poll(() => told(one.user.id)).toHaveLength(1)
+  })
+  test('is told again after a crash in between, as the same command', async () => {
+    const one = await server.person()
+    await server.post('/api/auth/logout', { refreshToken: one.refreshToken })
+    await expect.poll(() => told(one.user.id)).toHaveLength(1)
+    const untold = `UPDATE sessions SET end_told_at = NULL WHERE user_id = $1 AND end_told_at IS NOT NULL`
+    await expect
+      .poll(async () => (await server.database.pool().query(untold, [one.user.id])).rowCount)
+      .toBe(1)
+    server.tellSessionEnds()
+    await expect.poll(() => told(one.user.id)).toHaveLength(2)
+    const [first, second] = told(one.user.id)
+    expect(second.id).toBe(first.id)
+  })
+})
+
 describe('everyone is brought into the global room', () => {
   test('by a command, until it has an outcome; who leaves stays away', async () => {
     const person = await server.person()

@@ -3,7 +3,7 @@ import { bearerOf, sameSecret } from '@klatsch/service-kit'
 import type { FastifyRequest } from 'fastify'
 import type { AccessTokens, Caller } from '../../outbound/access-tokens.ts'
 
-/** @throws KlatschError `auth.required`, `auth.expired`, `auth.invalid_token` */
+/** @throws KlatschError `auth.required`, `auth.expired`, `auth.invalid_token`, `auth.session_ended` */
 export async function callerOf(tokens: AccessTokens, request: FastifyRequest): Promise<Caller> {
   const token = bearerOf(request.headers.authorization)
   if (token === undefined) throw new KlatschError('auth.required')

@@ -1,4 +1,5 @@
 import {
+  type EndedSessionsAnswer,
   type EventsAnswer,
   eventsBodySchema,
   type HeadsAnswer,
@@ -8,6 +9,8 @@ import {
 } from '@klatsch/contracts'
 import { parseInput } from '@klatsch/service-kit'
 import type { FastifyInstance } from 'fastify'
+import { ACCESS_SECONDS } from '../../domain/sessions.ts'
+import type { Accounts } from '../../outbound/accounts.ts'
 import type { Streams } from '../../outbound/streams.ts'
 import { requireService } from './callers.ts'
 
@@ -17,9 +20,14 @@ const BODY_BYTES = 4 * 1024 * 1024
 /** What gateways ask of chat; see `internal.ts` of the contracts. */
 export function internalRoutes(
   app: FastifyInstance,
-  options: { readonly streams: Streams; readonly internalToken: string },
+  options: {
+    readonly streams: Streams
+    readonly accounts: Accounts
+    readonly internalToken: string
+    readonly now: () => number
+  },
 ): void {
-  const { streams, internalToken } = options
+  const { streams, accounts, internalToken, now } = options
   const route = {
     bodyLimit: BODY_BYTES,
     onRequest: async (request: Parameters<typeof requireService>[1]) =>
@@ -27,8 +35,13 @@ export function internalRoutes(
   }
 
   app.post('/internal/streams', route, async (request): Promise<StreamsAnswer> => {
-    const { user, follow } = parseInput(streamsBodySchema, request.body)
-    return { streams: [...(await streams.readable(user, follow))] }
+    const { user, follow, session } = parseInput(streamsBodySchema, request.body)
+    if (session !== undefined && !(await accounts.isAlive(session))) return { ended: true, streams: [] }
+    return { ended: false, streams: [...(await streams.readable(user, follow))] }
+  })
+  app.post('/internal/sessions/ended', route, async (): Promise<EndedSessionsAnswer> => {
+    const then = new Date(now() - ACCESS_SECONDS * 1_000)
+    return { sessions: [...(await accounts.endedSince(then))] }
   })
   app.post('/internal/heads', route, async (request): Promise<HeadsAnswer> => {
     const { subjects } = parseInput(headsBodySchema, request.body)

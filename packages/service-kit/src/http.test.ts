@@ -1,0 +1,93 @@
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
+import { createServer } from 'node:net'
+import { afterEach, expect, test } from 'vitest'
+import { type HttpServer, httpServer } from './http.ts'
+
+const log = { debug() {}, info() {}, warn() {}, error() {}, child: () => log }
+const servers: HttpServer[] = []
+afterEach(() => Promise.all(servers.splice(0).map((server) => server.close(AbortSignal.abort()))))
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+async function serve(options: { port: number; opsPort?: number; says?: Promise<string> }) {
+  const { says = Promise.resolve('hello'), ...ports } = options
+  const server = await httpServer({
+    host: '127.0.0.1',
+    log,
+    health: {},
+    ...ports,
+    routes: (app) => void app.get('/says', () => says),
+  })
+  servers.push(server)
+  return server
+}
+
+const statusOf = async (port: number, path: string): Promise<number | 'refused'> =>
+  fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: 'close' } }).then(
+    (answer) => answer.status,
+    () => 'refused' as const,
+  )
+
+/** Over one connection, for as long as the server keeps it. */
+function get(agent: Agent, port: number, path: string): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    const sent = httpRequest({ agent, port, path, host: '127.0.0.1' }, (answer) => {
+      answer.resume().once('end', () => resolve(answer))
+    })
+    sent.once('error', reject)
+    sent.end()
+  })
+}
+
+test('without a port of its own for health, it goes on answering and says that it is not ready', async () => {
+  const server = await serve({ port: 0 })
+  expect(await statusOf(server.port, '/readyz')).toBe(200)
+  server.retire()
+  expect(await statusOf(server.port, '/readyz')).toBe(503)
+  expect(await statusOf(server.port, '/livez')).toBe(200)
+  expect(await statusOf(server.port, '/says')).toBe(200)
+})
+
+test('with one, nobody is let in before it opens or after it retired, and its health is told all along', async () => {
+  const [port, opsPort] = [await freePort(), await freePort()]
+  const server = await serve({ port, opsPort })
+  expect([await statusOf(port, '/says'), await statusOf(opsPort, '/readyz')]).toEqual(['refused', 503])
+  await server.open()
+  expect([await statusOf(port, '/says'), await statusOf(opsPort, '/readyz')]).toEqual([200, 200])
+  expect(await statusOf(opsPort, '/says')).toBe(404)
+  server.retire()
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+  expect([await statusOf(port, '/says'), await statusOf(opsPort, '/readyz')]).toEqual(['refused', 503])
+})
+
+test('what comes over a connection that is there is answered, for the last time', async () => {
+  const [port, opsPort] = [await freePort(), await freePort()]
+  const server = await serve({ port, opsPort })
+  await server.open()
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  expect((await get(agent, port, '/says')).headers.connection).toBe('keep-alive')
+  server.retire()
+  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+  expect((await get(agent, port, '/says')).headers.connection).toBe('close')
+  agent.destroy()
+})
+
+test('a request under way is answered before it closes', async () => {
+  const [port, opsPort] = [await freePort(), await freePort()]
+  const { promise, resolve } = Promise.withResolvers<string>()
+  const server = await serve({ port, opsPort, says: promise })
+  await server.open()
+  const answer = fetch(`http://127.0.0.1:${port}/says`).then((response) => response.text())
+  const connected = new Promise<void>((done) => server.app.server.once('request', () => done()))
+  await connected
+  const closed = server.close()
+  resolve('late')
+  expect(await answer).toBe('late')
+  await closed
+})

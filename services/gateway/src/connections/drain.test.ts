@@ -1,0 +1,162 @@
+import { closeCodes } from '@klatsch/contracts'
+import type { Scheduler } from '@klatsch/streams'
+import { expect, test } from 'vitest'
+import { rateLimiter } from '../domain/rate-limiter.ts'
+import type { AuthenticatedUser } from '../outbound/tokens.ts'
+import type { Connection } from './connection.ts'
+import { createConnections } from './connections.ts'
+import { createHub } from './hub.ts'
+import type { ChatQueries } from './queries.ts'
+import { bodyOfTextFrame } from './text-frame.ts'
+import { endOfTurn } from './turn.ts'
+
+const userId = '00000000-0000-4000-8000-000000000001'
+const settle = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+/** A gateway without a network, in virtual time. */
+function gateway() {
+  let now = 1_000_000
+  const tasks = new Set<{ at: number; run: () => void }>()
+  const scheduler: Scheduler = {
+    now: () => now,
+    after(ms, run) {
+      const task = { at: now + ms, run }
+      tasks.add(task)
+      return () => tasks.delete(task)
+    },
+  }
+  async function pass(ms: number): Promise<void> {
+    for (const until = now + ms; ; ) {
+      await settle()
+      const next = [...tasks].filter((task) => task.at <= until).sort((a, b) => a.at - b.at)[0]
+      now = next?.at ?? until
+      if (!next) return
+      tasks.delete(next)
+      next.run()
+    }
+  }
+  const queries: ChatQueries = {
+    streams: async () => [],
+    heads: async () => ({}),
+    events: async () => ({
+      items: [],
+      head: { seq: 0, chain: '', messageNo: 0, time: '1970-01-01T00:00:00.000Z' },
+    }),
+  }
+  const atEndOfTurn = endOfTurn()
+  const common = { queries, scheduler, random: () => 0.5, warn: () => {} }
+  const user: AuthenticatedUser = {
+    id: userId,
+    session: 'one',
+    username: 'ada',
+    displayName: 'Ada',
+    guest: false,
+    admin: false,
+    expiresAt: Number.MAX_SAFE_INTEGER,
+  }
+  const connections = createConnections(
+    {
+      ...common,
+      hub: createHub({ ...common, ringBytes: 1_000, atEndOfTurn }),
+      commands: { submit: () => '' },
+      verify: async () => user,
+      limiter: rateLimiter({ perSecond: 10, burst: 10 }, () => now),
+      newSessionId: () => 'session',
+    },
+    atEndOfTurn,
+  )
+
+  /** A socket, what it was sent, and when and how it was closed; times since `began`. */
+  function socket() {
+    const began = now
+    const seen: { at: number; goaway: number }[] = []
+    const closed: { at: number; code: number }[] = []
+    let connection: Connection | undefined
+    const transport = {
+      write(frames: readonly Buffer[]) {
+        for (const frame of frames) {
+          const { type, withinMs } = JSON.parse(bodyOfTextFrame(frame).toString())
+          if (type === 'goaway') seen.push({ at: now - began, goaway: withinMs })
+        }
+      },
+      buffered: 0,
+      close(code: number) {
+        closed.push({ at: now - began, code })
+        connections.remove(connection!)
+      },
+      ping() {},
+      pauseReading() {},
+      resumeReading() {},
+    }
+    connection = connections.add(transport)
+    return {
+      seen,
+      closed,
+      hello: () => connection.receive(JSON.stringify({ type: 'hello', token: 't', follow: [] })),
+      leave: () => connections.remove(connection),
+    }
+  }
+  return { connections, socket, pass }
+}
+
+test('[W11] sockets are asked to leave one after another, and closed when their time is over', async () => {
+  const { connections, socket, pass } = gateway()
+  const sockets = Array.from({ length: 4 }, socket)
+  for (const each of sockets) each.hello()
+  await pass(0)
+  let over = false
+  const drained = connections.drain(8_000).then(() => {
+    over = true
+  })
+  await pass(7_000)
+  expect(sockets.map(({ seen }) => seen)).toEqual(
+    [0, 1_000, 2_000, 3_000].map((at) => [{ at, goaway: 4_000 }]),
+  )
+  expect(sockets.map(({ closed }) => closed)).toEqual(
+    [4_000, 5_000, 6_000, 7_000].map((at) => [{ at, code: closeCodes.restarting }]),
+  )
+  await drained
+  expect(over).toBe(true)
+})
+
+test('a drain ends with the last socket, and is waited for no longer than it may take', async () => {
+  const { connections, socket, pass } = gateway()
+  const one = socket()
+  one.hello()
+  await pass(0)
+  let over = false
+  void connections.drain(60_000).then(() => {
+    over = true
+  })
+  await pass(100)
+  expect(over).toBe(false)
+  one.leave()
+  await pass(0)
+  expect(over).toBe(true)
+})
+
+test('a socket that was let in while draining is welcomed, and then asked to leave', async () => {
+  const { connections, socket, pass } = gateway()
+  socket().hello()
+  await pass(0)
+  void connections.drain(10_000)
+  await pass(1_000)
+  const late = socket()
+  late.hello()
+  await pass(2_000)
+  expect(late.seen).toMatchObject([{ goaway: 5_000 }])
+  expect(late.closed).toEqual([])
+  await pass(3_000)
+  expect(late.closed).toEqual([{ at: 5_000, code: closeCodes.restarting }])
+})
+
+test('in a hurry all are closed at once', async () => {
+  const { connections, socket, pass } = gateway()
+  const sockets = Array.from({ length: 3 }, socket)
+  for (const each of sockets) each.hello()
+  await pass(0)
+  await connections.drain(10_000, AbortSignal.abort())
+  expect(sockets.map(({ closed }) => closed.map(({ code }) => code))).toEqual(
+    sockets.map(() => [closeCodes.restarting]),
+  )
+})
