@@ -29,6 +29,12 @@ export interface Wire {
   readonly socket: WebSocketLike
   readonly host: Host
   readonly open: boolean
+  /** The gateway says that it goes away, and is gone after so long. */
+  goAway(withinMs: number): void
+  /** Nothing passes any more, and neither end is told. */
+  mute(): void
+  /** Everything takes so much longer from now on. */
+  slow(ms: number): void
   /** The connection breaks: what is under way is lost, both ends learn of it, each in its own time. */
   cut(): void
 }
@@ -39,6 +45,8 @@ export function wire(client: SimulatedProcess, host: Host, random: () => number)
   const toServer: string[] = []
   const toClient: string[] = []
   let waiting = 0
+  let silent = false
+  let extraMs = 0
   let connection: ReturnType<Host['accept']> | undefined
 
   const socket: WebSocketLike = {
@@ -49,9 +57,9 @@ export function wire(client: SimulatedProcess, host: Host, random: () => number)
     send(data) {
       if (state !== 'open') return
       toServer.push(data)
-      host.process.after(random() * LATENCY_MS, () => {
+      host.process.after(extraMs + random() * LATENCY_MS, () => {
         const text = toServer.shift()
-        if (text !== undefined && state === 'open') connection?.receive(text)
+        if (text !== undefined && state === 'open' && !silent) connection?.receive(text)
       })
     },
     close: (code = 1000, reason = '') => end(code, reason),
@@ -61,11 +69,11 @@ export function wire(client: SimulatedProcess, host: Host, random: () => number)
       for (const text of chunks.flatMap(framesIn)) {
         toClient.push(text)
         waiting += text.length
-        client.after(random() * LATENCY_MS, () => {
+        client.after(extraMs + random() * LATENCY_MS, () => {
           const data = toClient.shift()
           if (data === undefined) return
           waiting -= data.length
-          if (state === 'open') socket.onmessage?.({ data })
+          if (state === 'open' && !silent) socket.onmessage?.({ data })
           if (waiting === 0) host.process.after(0, () => connection?.drained())
         })
       }
@@ -109,6 +117,16 @@ export function wire(client: SimulatedProcess, host: Host, random: () => number)
     host,
     get open() {
       return state === 'open'
+    },
+    goAway(withinMs) {
+      socket.onmessage?.({ data: JSON.stringify({ type: 'goaway', withinMs }) })
+      client.after(withinMs, () => end(1012, 'restarting'))
+    },
+    mute() {
+      silent = true
+    },
+    slow(ms) {
+      extraMs = ms
     },
     cut: () => end(1006, 'cut'),
   }

@@ -39,6 +39,17 @@ export interface Outcome {
   readonly disagreements: number
   /** Rooms whose last digest does not say how far they are. */
   readonly staleDigests: number
+  /** How often each thing was done to a socket. */
+  readonly mishaps: Readonly<Record<Mishap, number>>
+}
+
+const MISHAPS = ['cut', 'cut', 'goaway', 'half-open', 'slow'] as const
+type Mishap = (typeof MISHAPS)[number]
+
+export interface WorldOptions {
+  readonly bugs?: readonly Bug[]
+  /** Mishaps of sockets at each step: cut, told to go elsewhere, silent or slow. */
+  readonly cutting?: number
 }
 
 const idOf = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`
@@ -48,7 +59,11 @@ const idOf = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, '0
  * order is chance. People write while processes are killed, frozen and woken, partitions move, answers get lost, records
  * come twice or not at all; then it is left alone, and its whole history is judged.
  */
-export async function runWorld(seed: number, steps: number, bugs: readonly Bug[] = []): Promise<Outcome> {
+export async function runWorld(
+  seed: number,
+  steps: number,
+  { bugs = [], cutting = 0 }: WorldOptions = {},
+): Promise<Outcome> {
   const sim = simulatedScheduler(seed)
   const { random } = sim
   const bus = memoryEventBus({ scheduler: sim, random })
@@ -212,6 +227,23 @@ export async function runWorld(seed: number, steps: number, bugs: readonly Bug[]
     )
   }
 
+  const mishaps: Record<Mishap, number> = { cut: 0, goaway: 0, 'half-open': 0, slow: 0 }
+  const spoil = () => {
+    const open = [...wires].filter((each) => each.open)
+    if (open.length === 0) return
+    const [one, mishap] = [pick(open), pick(MISHAPS)]
+    mishaps[mishap] += 1
+    if (mishap === 'cut') one.cut()
+    else if (mishap === 'goaway') one.goAway(random() * 3_000)
+    else if (mishap === 'half-open') one.mute()
+    else one.slow(random() * 400)
+  }
+  /** A person looks at a room, or at another one. */
+  const look = () => {
+    const mode = random() < 0.5 ? 'full' : 'digest'
+    pick(people).client.follow(pick(rooms), { mode })
+  }
+
   const disturb: Record<string, () => Promise<void> | void> = {
     'kill a chat': async () => {
       const one = pick(chats)
@@ -275,16 +307,22 @@ export async function runWorld(seed: number, steps: number, bugs: readonly Bug[]
     const chance = random()
     if (chance < 0.7) write()
     else if (chance < 0.8) comeOrGo()
-    else if (chance < 0.87) pick(switchers).turn()
+    else if (chance < 0.84) pick(switchers).turn()
+    else if (chance < 0.87) look()
     else {
       const what = pick(Object.keys(disturb))
       tell(what)
       await disturb[what]!()
     }
+    for (let n = 0; n < cutting; n += 1) {
+      spoil()
+      await sim.runFor(random() * 100)
+    }
     await sim.runFor(random() * 300)
   }
 
   tell('left alone')
+  for (const { client } of people) for (const room of rooms) client.follow(room)
   bus.faults.publish({})
   bus.faults.delivery('chat', {})
   for (const { process } of gateways) bus.faults.delivery(process.name, {})
@@ -296,7 +334,7 @@ export async function runWorld(seed: number, steps: number, bugs: readonly Bug[]
     people.every(
       ({ client }) =>
         client.outbox.length === 0 &&
-        rooms.every((room) => client.streams.get(room)?.cursor.seq === headOf(room)),
+        rooms.every((room) => client.streams.get(room)?.cursor?.seq === headOf(room)),
     )
   await sim.runUntil(quiet, SETTLE_MS)
   tell(quiet() ? 'quiet' : 'never quiet')
@@ -340,7 +378,16 @@ export async function runWorld(seed: number, steps: number, bugs: readonly Bug[]
   // In the lobby nobody has to have everything.
   const judged = reads.filter((read) => rooms.includes(read.room))
   const history: History = { sends, reads: judged, observers, copies: ['record'] }
-  return { report: check(history), history, story, unpublished, undecided, disagreements, staleDigests }
+  return {
+    report: check(history),
+    history,
+    story,
+    mishaps,
+    unpublished,
+    undecided,
+    disagreements,
+    staleDigests,
+  }
 }
 
 /** UUIDv7s that the seed decides. */

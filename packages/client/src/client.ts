@@ -89,6 +89,7 @@ export function createClient(options: ClientOptions): Client {
   })
   const streams = new Streams({
     follow: options.follow ?? 'all',
+    mode: options.mode ?? 'full',
     scheduler,
     random,
     send: (frame) => connection.send(frame),
@@ -123,6 +124,9 @@ export function createClient(options: ClientOptions): Client {
         return
       case 'passing':
         if (!leaving) presence.passing(incoming.event)
+        return
+      case 'digest':
+        if (!leaving) streams.digest(incoming.event)
         return
       case 'frame':
         if (!leaving || 'id' in incoming.frame) frame(incoming.frame)
@@ -252,7 +256,7 @@ export function createClient(options: ClientOptions): Client {
       writer.write({ add: [command] })
       return { id, outcome: outbox.add(command) }
     },
-    follow: (subject, cursor) => streams.follow(subject, cursor),
+    follow: (subject, how) => streams.follow(subject, how),
     unfollow: (subject) => streams.unfollow(subject),
   }
 }

@@ -1,4 +1,6 @@
 import {
+  type Digest,
+  digestSchema,
   isErrorCode,
   KlatschError,
   type PassingEvent,
@@ -41,6 +43,7 @@ const shapes: Readonly<Record<ServerFrame['type'], z.ZodType>> = {
 export type Incoming =
   | { readonly kind: 'event'; readonly event: StreamEvent }
   | { readonly kind: 'passing'; readonly event: PassingEvent }
+  | { readonly kind: 'digest'; readonly event: Digest }
   | { readonly kind: 'frame'; readonly frame: ServerFrame }
   /** A frame or event of a later version, or no frame at all: to be ignored. */
   | { readonly kind: 'other' }
@@ -59,6 +62,8 @@ export function readIncoming(data: unknown): Incoming {
   if (typeof value !== 'object' || value === null) return other
   if ('specversion' in value) {
     if (streamEventSchema.safeParse(value).success) return { kind: 'event', event: value as StreamEvent }
+    const digest = digestSchema.safeParse(value)
+    if (digest.success) return { kind: 'digest', event: digest.data }
     const passing = 'seq' in value ? undefined : passingEventSchema.safeParse(value)
     return passing?.success ? { kind: 'passing', event: passing.data } : other
   }

@@ -1,13 +1,15 @@
 import {
   type ClientFrameInput,
   type Cursor,
+  type Digest,
+  type FollowMode,
   type ServerFrame,
   type StreamEvent,
   type StreamPosition,
   verifyEvent,
 } from '@klatsch/contracts'
 import { backoffMs, type Scheduler, StreamReader } from '@klatsch/streams'
-import type { ClientEvents } from './types.ts'
+import type { ClientEvents, FollowedStream } from './types.ts'
 
 /** How long a hole may be mere disorder before it is filled by asking. */
 const REORDER_MS = 100
@@ -22,6 +24,9 @@ const SAMPLE = 20
 interface Followed {
   readonly reader: StreamReader<StreamEvent>
   position: StreamPosition | undefined
+  /** As it is wanted; with `digest`, events on their way are dropped, and the position stays for when it is `full` again. */
+  mode: FollowMode
+  digest: Digest['data'] | undefined
   live: boolean
   /** Asked for by name, so it is asked for again after each reconnect. */
   named: boolean
@@ -36,10 +41,12 @@ interface Followed {
 }
 
 type Frame<T extends ServerFrame['type']> = Extract<ServerFrame, { type: T }>
-type Told = 'event' | 'reset' | 'live' | 'unfollowed' | 'diverged'
+type Told = 'event' | 'digest' | 'reset' | 'live' | 'unfollowed' | 'diverged'
 
 export interface StreamsOptions {
   readonly follow: 'all' | readonly string[]
+  /** Of rooms that nothing else was said about. */
+  readonly mode: FollowMode
   readonly scheduler: Scheduler
   readonly random: () => number
   readonly send: (frame: ClientFrameInput) => boolean
@@ -77,11 +84,11 @@ export class Streams {
     return { checked: this.#checked, diverged: this.#diverged, healed: this.#healings }
   }
 
-  get view(): ReadonlyMap<string, { cursor: Cursor; position: StreamPosition | undefined; live: boolean }> {
+  get view(): ReadonlyMap<string, FollowedStream> {
     return new Map(
-      [...this.#all].map(([subject, { reader, position, live }]) => [
+      [...this.#all].map(([subject, { position, live, mode, digest }]) => [
         subject,
-        { cursor: cursorOf(reader), position, live },
+        { cursor: this.cursor(subject), position, live, mode, digest },
       ]),
     )
   }
@@ -104,18 +111,26 @@ export class Streams {
    * What a `hello` asks for, within so many bytes; what does not fit is followed after the welcome. `second`: the
    * first connection goes on telling.
    */
-  hello(maxBytes: number, second = false): { follow: 'all' | string[]; cursors: Record<string, Cursor> } {
+  hello(maxBytes: number, second = false) {
     const cursors: Record<string, Cursor> = {}
+    const full: string[] = []
+    const { follow, mode } = this.#options
     let bytes = 0
     this.#sentWithHello.clear()
     this.#ended = second ? new Map() : undefined
     for (const [subject, followed] of this.#all) {
-      bytes += 2 * (subject.length + 3) + BYTES_OF_CURSOR
+      const digested = mode === 'digest' && followed.mode === 'digest'
+      if (!digested || follow !== 'all') bytes += 3 * (subject.length + 3) + BYTES_OF_CURSOR
       if (bytes > maxBytes) break
-      if (this.#known(followed)) cursors[subject] = cursorOf(followed.reader)
+      if (!digested && this.#known(followed)) cursors[subject] = cursorOf(followed.reader)
+      if (mode === 'digest' && !digested) full.push(subject)
       this.#sentWithHello.add(subject)
     }
-    return { follow: this.#options.follow === 'all' ? 'all' : [...this.#sentWithHello], cursors }
+    return {
+      follow: follow === 'all' ? ('all' as const) : [...this.#sentWithHello],
+      cursors,
+      ...(mode === 'digest' ? { mode, full } : {}),
+    }
   }
 
   /** `second`: from now on the first connection only tells events of streams that are known; all else comes by this one. */
@@ -130,15 +145,17 @@ export class Streams {
         this.#options.send({ type: 'unfollow', subject: position.subject })
         continue
       }
-      const followed =
-        this.#all.get(position.subject) ?? this.#add(position.subject, ended?.get(position.subject), false)
+      const before = this.#all.get(position.subject)
+      const followed = before ?? this.#add(position.subject, ended?.get(position.subject), false)
       followed.position = position
-      if (!this.#known(followed)) {
+      if (followed.mode === 'full' && !this.#known(followed)) {
         followed.reader.reset({ seq: position.head })
         this.#options.moved(position.subject)
-      } else if (!this.#sentWithHello.has(position.subject)) {
-        this.#follow(position.subject, followed)
       }
+      // What `hello` could not say.
+      const said = this.#sentWithHello.has(position.subject)
+      if (before && !(said && (followed.mode === 'full' || this.#options.mode === 'digest')))
+        this.#follow(position.subject, followed)
     }
     const there = new Set(positions.map((p) => p.subject))
     for (const [subject, followed] of [...this.#all]) {
@@ -164,7 +181,7 @@ export class Streams {
     const { subject } = event
     if (this.#unfollowed.has(subject)) return
     const followed = this.#all.get(subject) ?? (leaving ? undefined : this.#joined(event))
-    if (!followed) return
+    if (followed?.mode !== 'full') return
     this.#checked += 1
     if (!isGenuine(event)) {
       this.#fork(subject, followed, event.seq)
@@ -195,9 +212,23 @@ export class Streams {
     }
   }
 
+  /** How far a stream is that is followed by digests; with `all`, also one joined just now. */
+  digest({ subject, data }: Digest): void {
+    if (this.#unfollowed.has(subject)) return
+    const { follow } = this.#options
+    const followed =
+      this.#all.get(subject) ?? (follow === 'all' ? this.#add(subject, undefined, false) : undefined)
+    if (followed?.mode !== 'digest') return
+    followed.digest = data
+    followed.live = true
+    this.#options.tell('digest', { subject, ...data })
+    this.#arrived(subject)
+  }
+
   reset(frame: Frame<'reset'>): void {
     if (this.#unfollowed.has(frame.subject)) return
     const followed = this.#all.get(frame.subject) ?? this.#add(frame.subject, undefined, false)
+    if (followed.mode !== 'full') return
     // The first of two connections told, or is telling, what the second takes for a gap.
     const had = this.#awaited !== undefined || followed.reader.position.seq >= frame.head
     if (frame.reason === 'gap' && this.#known(followed) && had) {
@@ -219,6 +250,7 @@ export class Streams {
   live(frame: Frame<'live'>): void {
     if (this.#unfollowed.has(frame.subject)) return
     const followed = this.#all.get(frame.subject) ?? this.#add(frame.subject, { seq: frame.head }, false)
+    if (followed.mode !== 'full') return
     if (followed.scratch || !this.#known(followed))
       this.#takeUp(frame.subject, followed, frame.head, undefined)
     const { seq } = followed.reader.position
@@ -238,12 +270,19 @@ export class Streams {
     this.#options.tell('unfollowed', { subject: frame.subject, code: frame.code, ...seq })
   }
 
-  follow(subject: string, cursor: Cursor | undefined): void {
+  follow(subject: string, { cursor, mode = 'full' }: { cursor?: Cursor; mode?: FollowMode } = {}): void {
     this.#unfollowed.delete(subject)
     const followed = this.#all.get(subject) ?? this.#add(subject, cursor, true)
     followed.named = true
+    const wanted = isRoom(subject) ? mode : 'full'
+    if (followed.live && followed.mode === wanted && !cursor) return
+    followed.mode = wanted
     if (cursor) followed.reader.reset(cursor)
     followed.live = false
+    followed.expected = 0
+    followed.healing?.cancel()
+    followed.healing = undefined
+    this.#awaited?.add(subject)
     this.#follow(subject, followed)
   }
 
@@ -281,7 +320,7 @@ export class Streams {
   /** Some cursors of streams that have caught up, for the server to compare. */
   sample(): Record<string, Cursor> {
     const live = [...this.#all].filter(
-      ([, f]) => f.live && !f.reader.hasGap && f.reader.position.chain !== undefined,
+      ([, f]) => f.live && f.mode === 'full' && !f.reader.hasGap && f.reader.position.chain !== undefined,
     )
     const start = Math.floor(this.#options.random() * live.length)
     const some = [...live.slice(start), ...live.slice(0, start)].slice(0, SAMPLE)
@@ -292,6 +331,8 @@ export class Streams {
     const followed: Followed = {
       reader: new StreamReader<StreamEvent>(cursor ?? UNKNOWN),
       position: undefined,
+      mode: isRoom(subject) ? this.#options.mode : 'full',
+      digest: undefined,
       live: false,
       named,
       healing: undefined,
@@ -366,6 +407,10 @@ export class Streams {
   }
 
   #follow(subject: string, followed: Followed): void {
+    if (followed.mode === 'digest') {
+      this.#options.send({ type: 'follow', subject, mode: 'digest' })
+      return
+    }
     const from = this.#known(followed) && !followed.scratch ? { cursor: cursorOf(followed.reader) } : {}
     this.#options.send({ type: 'follow', subject, ...from })
   }
@@ -381,6 +426,8 @@ export class Streams {
       this.#options.tell('reset', { subject, reason: 'fork', from: followed.position?.first ?? 1, head: seq })
   }
 }
+
+const isRoom = (subject: string): boolean => subject.startsWith('room:')
 
 /** A reader without any position yet. */
 const UNKNOWN: Cursor = { seq: -1 }

@@ -1,7 +1,9 @@
 import type {
   CommandInput,
   Cursor,
+  Digest,
   ErrorCode,
+  FollowMode,
   KlatschError,
   PresenceData,
   PublicCommandType,
@@ -55,6 +57,8 @@ export interface ClientEvents {
     readonly from: number
     readonly head: number
   }
+  /** How far a room is that is followed by digests: the latest, at most one a second. Unread messages are `messageNo` less one's own mark. */
+  digest: Digest['data'] & { readonly subject: string }
   /** This stream has caught up. */
   live: { readonly subject: string; readonly head: number }
   unfollowed: { readonly subject: string; readonly code: string; readonly seq?: number }
@@ -113,6 +117,8 @@ export interface ClientOptions {
    */
   readonly token: (stale?: string) => Promise<string>
   readonly follow?: 'all' | readonly string[]
+  /** Of rooms that `follow()` said nothing else about: `full` when absent. */
+  readonly mode?: FollowMode
   /** Memory when absent. One storage belongs to one user. */
   readonly storage?: ClientStorage
   /** The standard WebSocket when absent. */
@@ -161,16 +167,26 @@ export interface ClientPresence {
   type(room: string, on?: boolean): void
 }
 
+/** One stream, as far as this client has it. */
+export interface FollowedStream {
+  /** The last event that was told; undefined before the first position is known. Stays where it was while in mode `digest`. */
+  readonly cursor: Cursor | undefined
+  /** As `welcome` told it. */
+  readonly position: StreamPosition | undefined
+  /** Has caught up on this connection. */
+  readonly live: boolean
+  readonly mode: FollowMode
+  /** The latest, where it is or was followed by digests. */
+  readonly digest: Digest['data'] | undefined
+}
+
 export interface Client {
   readonly state: ConnectionState
   readonly presence: ClientPresence
   readonly outbox: readonly PendingCommand[]
   readonly counts: ClientCounts
-  /** Cursor and liveness by stream. */
-  readonly streams: ReadonlyMap<
-    string,
-    { readonly cursor: Cursor; readonly position: StreamPosition | undefined; readonly live: boolean }
-  >
+  /** What is followed, by subject. */
+  readonly streams: ReadonlyMap<string, FollowedStream>
   /** The server's clock minus this one's, in milliseconds; 0 until the server told its time (with `welcome` and `pong`). */
   readonly clockOffsetMs: number
   /** The server's time as far as it is known, in milliseconds since the epoch: good to half of a round trip. */
@@ -193,6 +209,10 @@ export interface Client {
     data: CommandInput<T>,
     options?: { readonly id?: string },
   ): { readonly id: string; readonly outcome: Promise<Outcome> }
-  follow(subject: string, cursor?: Cursor): void
+  /**
+   * Follows one stream, or changes how: `full`, every event, from `cursor` or where one was, and from the head where one
+   * was nowhere; `digest`, only how far it is. `full` when absent. Lasts over reconnects, not beyond this client.
+   */
+  follow(subject: string, how?: { readonly cursor?: Cursor; readonly mode?: FollowMode }): void
   unfollow(subject: string): void
 }

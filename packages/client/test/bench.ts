@@ -7,6 +7,7 @@ import { type HandScheduler, handScheduler } from './hand-scheduler.ts'
 const WATCHED = [
   'state',
   'event',
+  'digest',
   'reset',
   'live',
   'unfollowed',
