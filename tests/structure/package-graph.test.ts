@@ -26,6 +26,7 @@ const mayImport: Record<string, readonly string[]> = {
   chat: ['contracts', 'streams', 'event-bus', 'service-kit'],
   gateway: ['contracts', 'streams', 'event-bus', 'service-kit'],
   presence: ['contracts', 'event-bus', 'service-kit'],
+  lab: ['contracts', 'event-bus', 'service-kit'],
   page: ['contracts', 'streams', 'client'],
   bench: libraries,
   // The simulation runs the services' own decisions.

@@ -22,7 +22,7 @@ export interface RunFile {
   readonly leash: ProcessName | undefined
   readonly brokers: string
   readonly database: { readonly host: string; readonly port: number; readonly name: string }
-  readonly internal: { readonly chat: string; readonly gateway: string; readonly presence: string }
+  readonly internal: Readonly<Record<'chat' | 'gateway' | 'presence' | 'lab', string>>
   /** Where it takes orders, once everything runs. */
   readonly control: Control | undefined
   readonly parts: Readonly<

@@ -30,6 +30,7 @@ Environment:
                             KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD, KAFKA_REPLICATION)
   DATABASE_URL=postgres://… use this Postgres and start none (DATABASE_SSL)
   ADMIN_USERNAME=ada        whoever registers this name is an administrator
+  LAB_ENABLED=true          false leaves the laboratory out
 
 Every setting of the services, which are passed on to them: docs/CONFIG.md`
 

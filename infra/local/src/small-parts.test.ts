@@ -60,6 +60,7 @@ describe('the environment of the services', () => {
     databaseUrl: 'postgres://own/x',
     chatPort: 2,
     presencePort: 4,
+    labPort: 5,
     port: 3,
     pageDir: '/page',
     admin: 'ada',
@@ -89,13 +90,24 @@ describe('the environment of the services', () => {
     expect(env.chat).toMatchObject({ KAFKA_SSL: 'true', KAFKA_SASL_MECHANISM: 'plain', DATABASE_SSL: 'true' })
     expect(env.gateway).toMatchObject({ KAFKA_SSL: 'true', KAFKA_SASL_MECHANISM: 'plain' })
   })
-  test('the services share one secret, chat and presence stay on loopback, and only chat gets the database', () => {
+  test('the services share one secret, chat and presence stay on loopback, and the gateway and presence get no database', () => {
     const env = stackEnv({ HOST: '0.0.0.0' }, stack)
     expect(env.chat.INTERNAL_TOKEN).toBe(env.gateway.INTERNAL_TOKEN)
     expect(env.chat).toMatchObject({ HOST: '127.0.0.1', PORT: '2' })
     expect(env.gateway).toMatchObject({ HOST: '0.0.0.0', PORT: '3', CHAT_URL: 'http://127.0.0.1:2' })
     expect(env.presence).toMatchObject({ HOST: '127.0.0.1', PORT: '4', KAFKA_BROKERS: 'own:1' })
     expect([env.gateway.DATABASE_URL, env.presence.DATABASE_URL]).toEqual([undefined, undefined])
+  })
+  test("the laboratory is on in a stack of one's own, unless it is switched off", () => {
+    const on = stackEnv({}, stack)
+    expect([on.chat.LAB_ENABLED, on.gateway.LAB_ENABLED, on.lab.LAB_ENABLED]).toEqual([
+      'true',
+      'true',
+      'true',
+    ])
+    expect(on.lab).toMatchObject({ HOST: '127.0.0.1', PORT: '5', DATABASE_URL: 'postgres://own/x' })
+    expect(on.gateway.LAB_URL).toBe('http://127.0.0.1:5')
+    expect(stackEnv({ LAB_ENABLED: 'false' }, stack).gateway.LAB_ENABLED).toBe('false')
   })
 })
 

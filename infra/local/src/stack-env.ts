@@ -8,6 +8,7 @@ export interface StackEnv {
   readonly chat: NodeJS.ProcessEnv
   readonly gateway: NodeJS.ProcessEnv
   readonly presence: NodeJS.ProcessEnv
+  readonly lab: NodeJS.ProcessEnv
 }
 
 /** How to reach a server of ours: none of what the environment says about reaching others. */
@@ -27,6 +28,7 @@ export function stackEnv(
     readonly databaseUrl: string
     readonly chatPort: number
     readonly presencePort: number
+    readonly labPort: number
     readonly port: number
     readonly pageDir: string
     readonly admin: string
@@ -34,7 +36,12 @@ export function stackEnv(
     readonly share: boolean
   },
 ): StackEnv {
-  const shared = { ...env, INTERNAL_TOKEN: env.INTERNAL_TOKEN || randomBytes(24).toString('base64url') }
+  const shared = {
+    ...env,
+    INTERNAL_TOKEN: env.INTERNAL_TOKEN || randomBytes(24).toString('base64url'),
+    // A stack of one's own is there to be taken apart.
+    LAB_ENABLED: env.LAB_ENABLED || 'true',
+  }
   const ports = { REUSE_PORT: String(stack.share) }
   const toKafka = { ...(env.KAFKA_BROKERS ? {} : plainKafka), KAFKA_BROKERS: stack.brokers }
   const toPostgres = { ...(env.DATABASE_URL ? {} : plainPostgres), DATABASE_URL: stack.databaseUrl }
@@ -60,6 +67,7 @@ export function stackEnv(
       GATEWAY_INSTANCE: undefined,
       PORT: String(stack.port),
       CHAT_URL: `http://127.0.0.1:${stack.chatPort}`,
+      LAB_URL: `http://127.0.0.1:${stack.labPort}`,
       PAGE_DIR: stack.pageDir,
     },
     presence: {
@@ -69,6 +77,15 @@ export function stackEnv(
       DATABASE_URL: undefined,
       HOST: '127.0.0.1',
       PORT: String(stack.presencePort),
+    },
+    lab: {
+      ...shared,
+      ...ports,
+      ...toKafka,
+      ...toPostgres,
+      HOST: '127.0.0.1',
+      PORT: String(stack.labPort),
+      CHAT_URL: `http://127.0.0.1:${stack.chatPort}`,
     },
   }
 }

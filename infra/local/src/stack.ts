@@ -42,7 +42,7 @@ export interface Stack {
   readonly brokers: string
   readonly databaseUrl: string
   /** The services on loopback. */
-  readonly urls: { readonly chat: string; readonly gateway: string; readonly presence: string }
+  readonly urls: Readonly<Record<'chat' | 'gateway' | 'presence' | 'lab', string>>
   readonly accounts: readonly DemoAccount[]
   /** Every process that is kept running, by name. */
   readonly parts: ReadonlyMap<string, Supervised>
@@ -61,6 +61,8 @@ const RETIRE_MS = 45_000
 /** As in the gateway's own settings. */
 const DRAIN_MS = 10_000
 
+const labIsOn = (env: NodeJS.ProcessEnv): boolean => env.LAB_ENABLED === 'true'
+
 /** Starts the whole of Klatsch on this machine and resolves when it is ready. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { dataDir, port, env = process.env, say = () => {} } = options
@@ -70,12 +72,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     say('This system cannot share a port between processes, so one gateway runs instead of several.')
   const logs = join(dataDir, 'logs')
   mkdirSync(logs, { recursive: true })
-  const [chatPort, presencePort] = (await freePorts(2)) as [number, number]
+  const [chatPort, presencePort, labPort] = (await freePorts(3)) as [number, number, number]
   const url = `http://localhost:${port}`
   const urls = {
     chat: `http://127.0.0.1:${chatPort}`,
     gateway: `http://127.0.0.1:${port}`,
     presence: `http://127.0.0.1:${presencePort}`,
+    lab: `http://127.0.0.1:${labPort}`,
   }
   const admin = env.ADMIN_USERNAME || 'ada'
   const parts = new Map<string, Supervised>()
@@ -138,6 +141,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ...servers,
       chatPort,
       presencePort,
+      labPort,
       port,
       pageDir: join(projectRoot, 'frontend', 'dist'),
       admin,
@@ -165,6 +169,9 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       'services/chat/src/migrate.ts',
       scriptEnv,
     )
+    if (labIsOn(scriptEnv)) {
+      await script('The schema of the laboratory could not be made', 'services/lab/src/migrate.ts', scriptEnv)
+    }
     return databaseUrl
   }
 
@@ -186,12 +193,13 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const servers = [kafkaWithTopics(), databaseMigrated(), buildPage(say, ended)] as const
   try {
     const [brokers, databaseUrl] = await Promise.all(servers)
-    const { chat, gateway, presence } = environment({ brokers, databaseUrl })
+    const { chat, gateway, presence, lab } = environment({ brokers, databaseUrl })
     await service('chat', chat)
     const edge = ['gateway', ...Array.from({ length: gateways - 1 }, (_, i) => `gateway-${i + 2}`)]
     const [accounts] = await Promise.all([
       demoAccounts(dataDir, urls.chat, admin),
       service('presence', presence),
+      ...(labIsOn(lab) ? [service('lab', lab)] : []),
       ...edge.map((name) => service(name, gateway, 'gateway')),
     ])
     control = await controlServer(restart)

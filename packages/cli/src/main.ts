@@ -1,5 +1,5 @@
 // klatsch: look at the log, replay it, and break things, from the terminal.
-import { topics } from '@klatsch/contracts'
+import { POSITIONS, topics } from '@klatsch/contracts'
 import { Command, Option } from 'commander'
 import { signalPart } from './kill.ts'
 import { printRecords, type RecordOptions } from './records.ts'
@@ -15,6 +15,7 @@ function reading(command: Command): Command {
     .addOption(new Option('--key <key>', 'only records with this key, such as room:global'))
     .addOption(new Option('--type <type>', 'only records whose type begins so, such as chat.message'))
     .addOption(new Option('--actor <actor>', 'only what this actor did, such as user:<id>'))
+    .addOption(new Option('--room <room>', 'only what is in this room, or names it, such as room:global'))
     .addOption(new Option('--text <text>', 'only records whose value contains this'))
     .addOption(new Option('--partition <n>', 'only this partition'))
     .addOption(new Option('--limit <n>', 'stop after so many'))
@@ -28,7 +29,7 @@ const program = new Command('klatsch')
   .addHelpText(
     'after',
     `
-Positions: begin, end, an offset (120), a time (2026-01-31T12:00) or a time ago (10m, 2h).
+Positions: ${POSITIONS}.
 Topics: ${names.join(', ')}.
 
   npm run klatsch -- tail chat.commands chat.events

@@ -1,11 +1,17 @@
-import { KlatschError, topics } from '@klatsch/contracts'
+import {
+  KlatschError,
+  type LogPosition,
+  POSITIONS,
+  type RecordFilter,
+  readPosition,
+  recordMatches,
+  topics,
+} from '@klatsch/contracts'
 import { type IncomingRecord, readRange } from '@klatsch/event-bus'
-import { type Filter, matches } from './filter.ts'
 import { asJson, asLine } from './format.ts'
-import { type Position, readPosition } from './position.ts'
 import { CliError, kafkaOf } from './stack.ts'
 
-export interface RecordOptions extends Filter {
+export interface RecordOptions extends RecordFilter {
   readonly from?: string
   readonly to?: string
   readonly partition?: string
@@ -13,12 +19,10 @@ export interface RecordOptions extends Filter {
   readonly json?: boolean
 }
 
-function positionOf(option: string, word: string): Position {
+function positionOf(option: string, word: string): LogPosition {
   const position = readPosition(word, Date.now())
   if (!position) {
-    throw new CliError(
-      `${option} "${word}" is no position. Say begin, end, an offset, a time (2026-01-31T12:00) or a time ago (10m).`,
-    )
+    throw new CliError(`${option} "${word}" is no position. Say ${POSITIONS}.`)
   }
   return position
 }
@@ -44,7 +48,7 @@ export async function printRecords(
   let seen = 0
   const show = (record: IncomingRecord) => {
     seen += 1
-    if ((limit !== undefined && shown >= limit) || !matches(record, options)) return
+    if ((limit !== undefined && shown >= limit) || !recordMatches(record, options)) return
     shown += 1
     process.stdout.write(`${options.json ? asJson(record) : asLine(record, colour)}\n`)
     if (shown === limit) enough.abort()

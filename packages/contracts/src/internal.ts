@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { streamTipSchema } from './cursors.ts'
-import { subjectSchema, uuidSchema } from './ids.ts'
+import { actorSchema, subjectSchema, uuidSchema } from './ids.ts'
 
 /**
- * What gateways ask of `chat` besides passing on people's reads: over HTTP, with the internal token
+ * What gateways and the laboratory ask of `chat` besides passing on people's reads: over HTTP, with the internal token
  * as bearer. `user` is the authenticated user on whose behalf it asks.
  */
 
@@ -37,3 +37,28 @@ export type EventsAnswer = z.infer<typeof eventsAnswerSchema>
 /** `POST /internal/sessions/ended`: sessions that ended and of which access tokens may still be about. */
 export const endedSessionsAnswerSchema = z.object({ sessions: z.array(uuidSchema) })
 export type EndedSessionsAnswer = z.infer<typeof endedSessionsAnswerSchema>
+
+const nameSchema = z.object({ actor: actorSchema, id: uuidSchema })
+
+/** `POST /internal/outcomes`: what became of these commands; those without an outcome are left out. */
+export const outcomesBodySchema = z.object({ names: z.array(nameSchema).max(1_000) })
+export const outcomesAnswerSchema = z.object({
+  outcomes: z.array(
+    nameSchema.extend({
+      subject: subjectSchema.optional(),
+      state: z.enum(['accepted', 'rejected', 'held', 'cancelled']),
+      seq: z.int().nonnegative().optional(),
+      code: z.string().optional(),
+      detail: z.string().optional(),
+      time: z.iso.datetime(),
+    }),
+  ),
+})
+export type OutcomesAnswer = z.infer<typeof outcomesAnswerSchema>
+
+/** `POST /internal/command-rows`: every row that this command left, in any table, as it is now. */
+export const commandRowsBodySchema = nameSchema
+export const commandRowsAnswerSchema = z.object({
+  rows: z.array(z.object({ table: z.string(), row: z.record(z.string(), z.unknown()) })),
+})
+export type CommandRowsAnswer = z.infer<typeof commandRowsAnswerSchema>

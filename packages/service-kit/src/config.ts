@@ -55,6 +55,29 @@ export const kafkaSettings = {
   KAFKA_SASL_PASSWORD: z.string().optional().describe('SASL password of Kafka.'),
 }
 
+/** Settings of everything that the laboratory can reach into. Checked by `labAllowed`. */
+export const labSettings = {
+  LAB_ENABLED: flagSetting(false).describe(
+    'Switches the laboratory on: the log can be looked into, and faults can be brought about, by administrators.',
+  ),
+  LAB_IN_PRODUCTION: flagSetting(false).describe(
+    'Allows LAB_ENABLED where NODE_ENV is "production", as it is in containers.',
+  ),
+  NODE_ENV: z.string().optional().describe('With `production` the laboratory needs LAB_IN_PRODUCTION, too.'),
+}
+type LabConfig = z.output<z.ZodObject<typeof labSettings>>
+
+/** Refuses the laboratory where real people may be, unless somebody said in so many words that it may be there. */
+export function labAllowed(config: LabConfig, context: z.RefinementCtx): void {
+  if (!config.LAB_ENABLED || config.NODE_ENV !== 'production' || config.LAB_IN_PRODUCTION) return
+  context.addIssue({
+    code: 'custom',
+    path: ['LAB_ENABLED'],
+    message:
+      'the laboratory can read every message and break every part, so it is refused where NODE_ENV is "production"; LAB_IN_PRODUCTION=true allows it',
+  })
+}
+
 const kafkaConfigSchema = z.object(kafkaSettings)
 type KafkaConfig = z.output<typeof kafkaConfigSchema>
 

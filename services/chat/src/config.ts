@@ -1,4 +1,11 @@
-import { flagSetting, kafkaSettings, listSetting, serviceSettings } from '@klatsch/service-kit'
+import {
+  flagSetting,
+  kafkaSettings,
+  labAllowed,
+  labSettings,
+  listSetting,
+  serviceSettings,
+} from '@klatsch/service-kit'
 import { z } from 'zod'
 import { knownBugs } from './domain/bugs.ts'
 
@@ -33,9 +40,7 @@ export const configSchema = z
       .positive()
       .default(6_000)
       .describe('How often in a minute one address may enter as a guest or refresh a token; also its burst.'),
-    LAB_ENABLED: flagSetting(false).describe(
-      'Allows faults and deliberate bugs to be switched on. Never for people.',
-    ),
+    ...labSettings,
     KLATSCH_BUGS: listSetting
       .pipe(z.array(z.enum(knownBugs)))
       .default([])
@@ -43,6 +48,7 @@ export const configSchema = z
         `Deliberate bugs, separated by commas: ${knownBugs.join(', ')}. Refused without LAB_ENABLED.`,
       ),
   })
+  .superRefine(labAllowed)
   .superRefine(({ KLATSCH_BUGS, LAB_ENABLED }, context) => {
     if (KLATSCH_BUGS.length > 0 && !LAB_ENABLED) {
       context.addIssue({ code: 'custom', path: ['KLATSCH_BUGS'], message: 'needs LAB_ENABLED=true' })

@@ -41,7 +41,7 @@ await runService(
     const onIdleError = (err: Error) => log.debug({ err }, 'an idle connection to Postgres broke')
     const database = await use(connectDatabase({ url, ssl, onIdleError }))
     await database.awake()
-    const { store, streams, prisma } = database
+    const { store, streams, commandRows, prisma } = database
     const onRevoked = () => ends.tell()
     const accounts = prismaAccounts({ prisma, now, newId: v7, newSecret, onRevoked })
     const keys = await signingKeys(prisma, new Date(now()))
@@ -77,7 +77,7 @@ await runService(
         },
         routes: (app) =>
           chatRoutes(app, {
-            ...{ accounts, tokens, keys, store, streams, welcome, now },
+            ...{ accounts, tokens, keys, store, streams, commandRows, welcome, now },
             rooms: prismaRooms(prisma),
             passwords: argonPasswords(),
             internalToken: config.INTERNAL_TOKEN,

@@ -6,6 +6,7 @@ import { chatRoutes } from '../src/inbound/http/routes.ts'
 import { commandProcessor } from '../src/inbound/processor.ts'
 import { accessTokens } from '../src/outbound/access-tokens.ts'
 import { prismaAccounts } from '../src/outbound/accounts.ts'
+import { postgresCommandRows } from '../src/outbound/command-rows.ts'
 import { argonPasswords } from '../src/outbound/passwords.ts'
 import { prismaClient } from '../src/outbound/prisma.ts'
 import { prismaRooms } from '../src/outbound/rooms.ts'
@@ -67,6 +68,7 @@ export async function testServer(over: { perMinute?: number } = {}) {
         ...{ accounts, tokens, keys, store, now },
         welcome: globalRoomWelcome({ prisma, publisher, now, onFault: (error) => errors.push(error) }),
         streams: postgresStreams(database.pool()),
+        commandRows: postgresCommandRows(database.pool()),
         rooms: prismaRooms(prisma),
         passwords: argonPasswords(),
         internalToken: INTERNAL_TOKEN,

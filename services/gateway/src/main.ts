@@ -11,6 +11,7 @@ import {
   kafkaConnection,
   readConfig,
   runService,
+  tokenVerifier,
 } from '@klatsch/service-kit'
 import { systemScheduler } from '@klatsch/streams'
 import { configSchema } from './config.ts'
@@ -21,6 +22,7 @@ import { endedSessions } from './domain/ended-sessions.ts'
 import { rateLimiter } from './domain/rate-limiter.ts'
 import { auditRoutes } from './inbound/audit.ts'
 import { handleEvents } from './inbound/events.ts'
+import { labRoutes } from './inbound/lab.ts'
 import { pageOrProblem, pageRoutes } from './inbound/page.ts'
 import { readRoutes } from './inbound/reads.ts'
 import { acceptSockets } from './inbound/sockets.ts'
@@ -30,7 +32,6 @@ import { createCommands } from './outbound/commands.ts'
 import { showMetrics } from './outbound/metrics.ts'
 import { createRequests } from './outbound/requests.ts'
 import { learnEndedSessions, ofLiveSessions } from './outbound/sessions.ts'
-import { tokenVerifier } from './outbound/tokens.ts'
 import { createPresence } from './presence/presence.ts'
 
 const MAX_WAITING = 50_000
@@ -129,6 +130,8 @@ await runService(
             internalToken: config.INTERNAL_TOKEN,
             trustProxy: config.TRUST_PROXY,
           })
+          const { LAB_ENABLED: lab, LAB_URL: labUrl } = config
+          if (lab && labUrl) await use(labRoutes(app, { labUrl, verify }))
           if (config.PAGE_DIR) await pageRoutes(app, resolve(config.PAGE_DIR))
         },
         ...(config.PAGE_DIR ? { notFound: pageOrProblem } : {}),

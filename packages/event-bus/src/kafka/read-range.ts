@@ -1,17 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import type { LogPosition } from '@klatsch/contracts'
 import { systemScheduler } from '@klatsch/streams'
-import type { LogQueries } from '../shared/connection.ts'
+import type { LogQueries, OffsetRange } from '../shared/connection.ts'
 import type { IncomingRecord } from '../types.ts'
 import { type AdminHandle, adminHandle, logQueries } from './admin.ts'
 import type { KafkaSettings } from './client.ts'
 import { kafkaSession } from './session.ts'
-
-/** A place in every partition of a topic. `time`: the first record not before these milliseconds since the epoch. */
-export type LogPosition =
-  | { readonly kind: 'begin' }
-  | { readonly kind: 'end' }
-  | { readonly kind: 'offset'; readonly offset: string }
-  | { readonly kind: 'time'; readonly time: number }
 
 export interface RangeOptions {
   readonly topic: string
@@ -30,6 +24,12 @@ interface Span {
   readonly until: bigint | undefined
 }
 
+/** Where reading ended in each partition, and whether that is where it was to end. */
+export interface RangeEnd {
+  readonly offsets: ReadonlyMap<number, string>
+  readonly complete: boolean
+}
+
 /**
  * Reads a range of a topic, in order within a partition, without leaving a trace: the group it needs is made
  * for it, commits nothing and is deleted after. Rejects when the topic is not there or the broker cannot be reached.
@@ -38,13 +38,16 @@ export async function readRange(
   settings: KafkaSettings,
   options: RangeOptions,
   onRecord: (record: IncomingRecord) => void,
-): Promise<void> {
+): Promise<RangeEnd> {
   const admin = adminHandle(settings)
   const group = `klatsch-read-${randomUUID()}`
   try {
     const spans = await spansOf(admin, logQueries(admin), options)
-    if (open(spans) === 0 || options.signal?.aborted) return
-    await readSpans(settings, group, options, spans, onRecord)
+    if (open(spans) > 0 && !options.signal?.aborted) {
+      await readSpans(settings, group, options, spans, onRecord)
+    }
+    const offsets = new Map([...spans].map(([partition, { at }]) => [partition, String(at)]))
+    return { offsets, complete: open(spans) === 0 }
   } finally {
     await admin.run((a) => a.deleteGroups([group])).catch(() => {})
     await admin.close()
@@ -55,6 +58,26 @@ const open = (spans: Map<number, Span>): number =>
   [...spans.values()].filter(({ at, until }) => until === undefined || at < until).length
 
 const smaller = (a: bigint, b: bigint): bigint => (a < b ? a : b)
+const larger = (a: bigint, b: bigint): bigint => (a > b ? a : b)
+
+function placeIn(
+  position: Exclude<LogPosition, { kind: 'time' }>,
+  partition: number,
+  { begin, end }: OffsetRange,
+): bigint {
+  switch (position.kind) {
+    case 'begin':
+      return begin
+    case 'end':
+      return end
+    case 'offset':
+      return BigInt(position.offset)
+    case 'last':
+      return end - BigInt(position.count)
+    case 'offsets':
+      return BigInt(position.offsets.get(partition) ?? begin)
+  }
+}
 
 async function spansOf(
   admin: AdminHandle,
@@ -67,17 +90,15 @@ async function spansOf(
   }
 
   const places = async (position: LogPosition): Promise<Map<number, bigint>> => {
-    if (position.kind !== 'time') {
-      return new Map(
-        [...ranges].map(([p, { begin, end }]) => {
-          const wanted =
-            position.kind === 'offset' ? BigInt(position.offset) : position.kind === 'begin' ? begin : end
-          return [p, wanted < begin ? begin : wanted]
-        }),
-      )
+    if (position.kind === 'time') {
+      const found = await admin.run((a) => a.fetchTopicOffsetsByTimestamp(topic, position.time))
+      return new Map(found.map((p) => [p.partition, BigInt(p.offset)]))
     }
-    const found = await admin.run((a) => a.fetchTopicOffsetsByTimestamp(topic, position.time))
-    return new Map(found.map((p) => [p.partition, BigInt(p.offset)]))
+    return new Map(
+      [...ranges].map(([p, range]) => {
+        return [p, larger(placeIn(position, p, range), range.begin)]
+      }),
+    )
   }
 
   const begins = await places(from)
@@ -126,7 +147,9 @@ function readSpans(
           if (span.until !== undefined && offset >= span.until) break
           if (signal?.aborted) return 'refused'
           onRecord(record)
+          span.at = offset + 1n
         }
+        if (signal?.aborted) return 'refused'
         span.at = next
         if (open(spans) === 0) over.resolve()
         return span.until !== undefined && next >= span.until ? 'full' : 'taken'

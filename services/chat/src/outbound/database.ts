@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import type { CommandStore } from '../domain/command-store.ts'
+import { type CommandRows, postgresCommandRows } from './command-rows.ts'
 import { asking, postgresPool } from './postgres.ts'
 import { type PrismaClient, prismaClient } from './prisma.ts'
 import { postgresStore } from './store.ts'
@@ -11,6 +12,7 @@ const AWAKE_TRIES = 60
 export interface Database {
   readonly store: CommandStore
   readonly streams: Streams
+  readonly commandRows: CommandRows
   readonly prisma: PrismaClient
   /** Resolves when the database answers. */
   ping(): Promise<void>
@@ -41,6 +43,7 @@ export function connectDatabase(options: {
   return {
     store: postgresStore(commands),
     streams: postgresStreams(gateways),
+    commandRows: postgresCommandRows(gateways),
     prisma,
     ping,
     async awake() {

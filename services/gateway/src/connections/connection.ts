@@ -8,10 +8,10 @@ import {
   type ServerFrame,
   userSubject,
 } from '@klatsch/contracts'
+import type { AuthenticatedUser } from '@klatsch/service-kit'
 import { readClientFrame } from '../domain/client-frame.ts'
 import { fullBucket, type Rate, type TokenBucket, takeToken } from '../domain/token-bucket.ts'
 import type { Outcome } from '../outbound/requests.ts'
-import type { AuthenticatedUser } from '../outbound/tokens.ts'
 import type { ConnectionContext, Transport } from './context.ts'
 import type { Follower } from './followers.ts'
 import { ASK_AGAIN, Following } from './following.ts'

@@ -1,7 +1,7 @@
+import type { VerifyToken } from '@klatsch/service-kit'
 import type { Scheduler } from '@klatsch/streams'
 import type { RateLimiter } from '../domain/rate-limiter.ts'
 import type { Commands } from '../outbound/commands.ts'
-import type { VerifyToken } from '../outbound/tokens.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Connection } from './connection.ts'
 import type { Hub } from './hub.ts'

@@ -1,6 +1,6 @@
 import { limits, type WelcomeFrame } from '@klatsch/contracts'
+import type { AuthenticatedUser } from '@klatsch/service-kit'
 import type { Rate } from '../domain/token-bucket.ts'
-import type { AuthenticatedUser } from '../outbound/tokens.ts'
 import type { Follower } from './followers.ts'
 import type { Hub } from './hub.ts'
 

@@ -10,14 +10,13 @@ import {
   userSubject,
   uuidSchema,
 } from '@klatsch/contracts'
-import { bearerOf } from '@klatsch/service-kit'
+import { bearerOf, type VerifyToken } from '@klatsch/service-kit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { v7 } from 'uuid'
 import type { ChatQueries } from '../connections/queries.ts'
 import type { RateLimiter } from '../domain/rate-limiter.ts'
 import type { Commands } from '../outbound/commands.ts'
 import type { Outcome } from '../outbound/requests.ts'
-import type { VerifyToken } from '../outbound/tokens.ts'
 
 interface Write {
   readonly type: string

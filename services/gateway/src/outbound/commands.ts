@@ -9,9 +9,8 @@ import {
   userSubject,
 } from '@klatsch/contracts'
 import type { Publisher } from '@klatsch/event-bus'
-import { failSpan, SpanKind, startSpan, traceparentOf } from '@klatsch/service-kit'
+import { type AuthenticatedUser, failSpan, SpanKind, startSpan, traceparentOf } from '@klatsch/service-kit'
 import type { Outcome, Requests } from './requests.ts'
-import type { AuthenticatedUser } from './tokens.ts'
 
 export interface NewCommand {
   readonly id: string

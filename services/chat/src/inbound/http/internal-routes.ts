@@ -1,9 +1,13 @@
 import {
   type EndedSessionsAnswer,
+  type CommandRowsAnswer,
+  commandRowsBodySchema,
   type EventsAnswer,
   eventsBodySchema,
   type HeadsAnswer,
   headsBodySchema,
+  type OutcomesAnswer,
+  outcomesBodySchema,
   type StreamsAnswer,
   streamsBodySchema,
 } from '@klatsch/contracts'
@@ -11,23 +15,25 @@ import { parseInput } from '@klatsch/service-kit'
 import type { FastifyInstance } from 'fastify'
 import { ACCESS_SECONDS } from '../../domain/sessions.ts'
 import type { Accounts } from '../../outbound/accounts.ts'
+import type { CommandRows } from '../../outbound/command-rows.ts'
 import type { Streams } from '../../outbound/streams.ts'
 import { requireService } from './callers.ts'
 
 /** Twenty thousand subjects are more than what people may send. */
 const BODY_BYTES = 4 * 1024 * 1024
 
-/** What gateways ask of chat; see `internal.ts` of the contracts. */
+/** What gateways and the laboratory ask of chat; see `internal.ts` of the contracts. */
 export function internalRoutes(
   app: FastifyInstance,
   options: {
     readonly streams: Streams
     readonly accounts: Accounts
+    readonly commandRows: CommandRows
     readonly internalToken: string
     readonly now: () => number
   },
 ): void {
-  const { streams, accounts, internalToken, now } = options
+  const { streams, accounts, commandRows, internalToken, now } = options
   const route = {
     bodyLimit: BODY_BYTES,
     onRequest: async (request: Parameters<typeof requireService>[1]) =>
@@ -51,5 +57,12 @@ export function internalRoutes(
     const { subject, after, limit } = parseInput(eventsBodySchema, request.body)
     const { items, head } = await streams.events(subject, after, limit)
     return { items: [...items], head }
+  })
+  app.post('/internal/outcomes', route, async (request): Promise<OutcomesAnswer> => {
+    const { names } = parseInput(outcomesBodySchema, request.body)
+    return { outcomes: await commandRows.outcomes(names) }
+  })
+  app.post('/internal/command-rows', route, async (request): Promise<CommandRowsAnswer> => {
+    return { rows: await commandRows.rows(parseInput(commandRowsBodySchema, request.body)) }
   })
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { CommandStore } from '../../domain/command-store.ts'
+import type { CommandRows } from '../../outbound/command-rows.ts'
 import type { Rooms } from '../../outbound/rooms.ts'
 import type { SigningKeys } from '../../outbound/signing-keys.ts'
 import type { Streams } from '../../outbound/streams.ts'
@@ -12,6 +13,7 @@ export interface ChatRoutes extends AuthRoutes {
   readonly keys: SigningKeys
   readonly rooms: Rooms
   readonly streams: Streams
+  readonly commandRows: CommandRows
   readonly store: CommandStore
 }
 

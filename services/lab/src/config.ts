@@ -1,0 +1,30 @@
+import { flagSetting, kafkaSettings, labAllowed, labSettings, serviceSettings } from '@klatsch/service-kit'
+import { z } from 'zod'
+
+const database = {
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/ })
+    .describe('Postgres, as a URL with user and database; the laboratory keeps its own in the schema `lab`.'),
+  DATABASE_SSL: flagSetting(false).describe('Connect to Postgres with TLS.'),
+}
+
+/** What `migrate.ts` needs. */
+export const databaseSettings = z.object(database)
+
+export const configSchema = z
+  .object({
+    ...serviceSettings,
+    ...kafkaSettings,
+    ...database,
+    CHAT_URL: z.url().describe('Where the chat service answers over HTTP.'),
+    ...labSettings,
+  })
+  .superRefine(labAllowed)
+  .superRefine(({ LAB_ENABLED }, context) => {
+    if (LAB_ENABLED) return
+    context.addIssue({
+      code: 'custom',
+      path: ['LAB_ENABLED'],
+      message: 'the laboratory is off; LAB_ENABLED=true switches it on',
+    })
+  })

@@ -1,0 +1,135 @@
+import {
+  type CommandRowsAnswer,
+  deadLetterHeaders,
+  headers,
+  type LabFollow,
+  type LabStep,
+  type OutcomesAnswer,
+  topics,
+} from '@klatsch/contracts'
+import { bodyOf, inTime, type LogRecord, textOf, timeOf } from './record.ts'
+
+type Outcome = OutcomesAnswer['outcomes'][number]
+type Kind = LabStep['kind']
+
+/** What a record has to do with a command; undefined: nothing. */
+export interface Trace {
+  readonly record: LogRecord
+  readonly kind: Kind
+  readonly body: unknown
+}
+
+/** Whether the record is this command, or came of it. */
+export function traceOf(record: LogRecord, id: string): Trace | undefined {
+  if (record.headers[headers.causationId] !== id && !record.value.includes(id)) return undefined
+  const body = bodyOf(record)
+  const isIt = textOf(body, 'id') === id
+  const causedByIt = record.headers[headers.causationId] === id
+  const correlated = textOf(body, 'correlationid') === id
+  const kind = ((): Kind | undefined => {
+    switch (record.topic) {
+      case topics.commands.name:
+        return isIt ? 'command' : correlated ? 'follow-up' : undefined
+      case topics.events.name:
+        return causedByIt ? 'event' : correlated ? 'follow-up-event' : undefined
+      case topics.replies.name:
+        return causedByIt ? 'reply' : undefined
+      case topics.commandsDlq.name:
+        return isIt ? 'dead-letter' : undefined
+      default:
+        return undefined
+    }
+  })()
+  return kind === undefined ? undefined : { record, kind, body }
+}
+
+/** Who sent it, by the records; several people may have used the same id. */
+export function actorsOf(traces: readonly Trace[]): string[] {
+  const actors = traces
+    .filter(({ kind }) => kind !== 'follow-up' && kind !== 'follow-up-event')
+    .flatMap(({ record, body }) => textOf(body, 'actor') ?? record.headers[headers.actor] ?? [])
+  return [...new Set(actors)]
+}
+
+/** A command's way, put together from what was found of it on the log and in Postgres. */
+export function wayOf(found: {
+  readonly id: string
+  readonly actor: string
+  readonly traces: readonly Trace[]
+  readonly outcome: Outcome | undefined
+  readonly rows: CommandRowsAnswer['rows']
+  readonly complete: boolean
+}): LabFollow {
+  const { id, actor, outcome, rows, complete } = found
+  const traces = found.traces
+    .filter(({ kind, record, body }) => isOf(actor, kind, record, body))
+    .toSorted((a, b) => inTime(a.record, b.record))
+  const steps = traces.map(stepOf)
+  if (outcome) steps.push(decided(outcome))
+  steps.sort((a, b) => Date.parse(a.time) - Date.parse(b.time))
+  const begin = Date.parse(steps[0]?.time ?? '')
+  const traceIds = traces.flatMap(({ record }) => record.headers[headers.traceparent]?.split('-')[1] ?? [])
+  const command = traces.find(({ kind }) => kind === 'command')
+  const subject = outcome?.subject ?? command?.record.key
+  const type = command?.record.headers[headers.type]
+  return {
+    id,
+    actor,
+    ...(subject === undefined ? {} : { subject }),
+    ...(type === undefined ? {} : { type }),
+    traceIds: [...new Set(traceIds)],
+    state: outcome?.state ?? 'unknown',
+    ...(outcome?.code === undefined ? {} : { code: outcome.code }),
+    steps: steps.map((step) => ({ ...step, afterMs: Date.parse(step.time) - begin })),
+    rows,
+    complete,
+  }
+}
+
+function isOf(actor: string, kind: Kind, record: LogRecord, body: unknown): boolean {
+  if (kind === 'follow-up' || kind === 'follow-up-event') return true
+  return (textOf(body, 'actor') ?? record.headers[headers.actor]) === actor
+}
+
+function stepOf({ record, kind, body }: Trace): LabStep {
+  const { topic, partition, offset, key, timestamp } = record
+  return {
+    kind,
+    time: timeOf(timestamp),
+    afterMs: 0,
+    record: { topic, partition, offset, key },
+    what: whatOf(kind, record, body),
+    by: byOf(kind, record, body),
+  }
+}
+
+function whatOf(kind: Kind, record: LogRecord, body: unknown): string {
+  const type = record.headers[headers.type] ?? textOf(body, 'type') ?? ''
+  switch (kind) {
+    case 'command':
+    case 'follow-up':
+      return type
+    case 'event':
+    case 'follow-up-event':
+      return `${type} #${record.headers[headers.seq]}`
+    case 'reply':
+      return [textOf(body, 'state'), textOf(body, 'code')].filter(Boolean).join(': ')
+    case 'dead-letter':
+      return `${record.headers[deadLetterHeaders.code]}: ${record.headers[deadLetterHeaders.error]}`
+    case 'decided':
+      return ''
+  }
+}
+
+function byOf(kind: Kind, record: LogRecord, body: unknown): string {
+  if (kind === 'reply') return `chat, to ${record.key}`
+  if (kind === 'dead-letter') return record.headers[deadLetterHeaders.group] ?? ''
+  return textOf(body, 'source') ?? ''
+}
+
+function decided({ state, seq, code, detail, time }: Outcome): LabStep {
+  const why = [code, detail].filter(Boolean).join(': ')
+  const what =
+    state === 'accepted' ? `accepted at #${seq}` : state === 'held' || why === '' ? state : `${state}, ${why}`
+  return { kind: 'decided', time, afterMs: 0, table: 'command_outcomes', what, by: 'chat' }
+}

@@ -1,0 +1,90 @@
+import { KlatschError, type LabFollow, topics } from '@klatsch/contracts'
+import type { LogRecord } from '../domain/record.ts'
+import { actorsOf, type Trace, traceOf, wayOf } from '../domain/way.ts'
+import type { ChatQueries } from '../outbound/chat-queries.ts'
+import type { ReadTopic } from '../outbound/topic-reader.ts'
+
+const MINUTE_MS = 60_000
+/** How wrong the clock of a client may be that made the id, and how long an outcome may take to be looked for at once. */
+const BEFORE_MS = 5 * MINUTE_MS
+const AFTER_MS = 10 * MINUTE_MS
+const bounds = { limit: 500, which: 'first', maxScanned: 200_000, maxBytes: 8 * 1024 * 1024 } as const
+
+interface Period {
+  readonly from: number
+  readonly to: number
+}
+
+export type Follow = (id: string, actor: string | undefined) => Promise<LabFollow>
+
+/** Looks for a command where it must have been: on the log around the time that its id tells, and in chat's tables. */
+export function follower(read: ReadTopic, chat: ChatQueries): Follow {
+  async function look(topic: string, id: string, { from, to }: Period) {
+    const traces: Trace[] = []
+    const found = await read({
+      ...bounds,
+      topic,
+      from: { kind: 'time', time: from },
+      to: { kind: 'time', time: to },
+      matches(record: LogRecord) {
+        const trace = traceOf(record, id)
+        if (trace) traces.push(trace)
+        return trace !== undefined
+      },
+    })
+    return { traces, complete: found.next === undefined }
+  }
+
+  /** Dead letters may come much later; there are few. */
+  async function lookIn(id: string, period: Period) {
+    const { commands, events, replies, commandsDlq } = topics
+    const found = await Promise.all([
+      ...[commands, events, replies].map(({ name }) => look(name, id, period)),
+      look(commandsDlq.name, id, { from: period.from, to: Number.MAX_SAFE_INTEGER }),
+    ])
+    return {
+      traces: found.flatMap(({ traces }) => traces),
+      complete: found.every(({ complete }) => complete),
+    }
+  }
+
+  return async (id, actor) => {
+    const made = timeOfUuid7(id)
+    if (made === undefined) {
+      throw new KlatschError(
+        'request.invalid',
+        'id: only a UUIDv7 tells when it was made, and so where to look',
+      )
+    }
+    let { traces, complete } = await lookIn(id, { from: made - BEFORE_MS, to: made + AFTER_MS })
+    const who = actor ?? actorsOf(traces)[0]
+    if (who === undefined) {
+      throw new KlatschError(
+        'request.not_found',
+        'no such command is on the log around the time its id tells',
+      )
+    }
+    const [outcome] = await chat.outcomes([{ actor: who, id }])
+    if (outcome && Date.parse(outcome.time) > made + AFTER_MS) {
+      const decided = Date.parse(outcome.time)
+      const later = await lookIn(id, {
+        from: Math.max(made + AFTER_MS, decided - MINUTE_MS),
+        to: decided + AFTER_MS,
+      })
+      traces = [...traces, ...later.traces.filter((trace) => !isAmong(traces, trace))]
+      complete &&= later.complete
+    }
+    const rows = outcome ? await chat.rows({ actor: who, id }) : []
+    return wayOf({ id, actor: who, traces, outcome, rows, complete })
+  }
+}
+
+const isAmong = (traces: readonly Trace[], { record: { topic, partition, offset } }: Trace): boolean =>
+  traces.some(
+    ({ record }) => record.topic === topic && record.partition === partition && record.offset === offset,
+  )
+
+/** When a UUIDv7 was made, in milliseconds since the epoch; undefined for other kinds. */
+function timeOfUuid7(id: string): number | undefined {
+  return id[14] === '7' ? Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16) : undefined
+}
