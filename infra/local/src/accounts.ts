@@ -11,17 +11,25 @@ export interface DemoAccount {
   readonly usable: boolean
 }
 
-type Credentials = Pick<DemoAccount, 'username' | 'password'>
+export type Credentials = Pick<DemoAccount, 'username' | 'password'>
 
 const HTTP_MS = 15_000
+
+const fileOf = (dataDir: string): string => join(dataDir, 'demo-accounts.json')
+
+/** The demo accounts of a data folder, the administrator first; none before its first start. */
+export function knownAccounts(dataDir: string): Credentials[] {
+  const file = fileOf(dataDir)
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : []
+}
 
 /**
  * Makes two accounts to try the chat with, the first of them an administrator (chat makes the one of that name so).
  * Their passwords are made once and kept in the data folder.
  */
 export async function demoAccounts(dataDir: string, chatUrl: string, admin: string): Promise<DemoAccount[]> {
-  const file = join(dataDir, 'demo-accounts.json')
-  const known: Credentials[] = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : []
+  const file = fileOf(dataDir)
+  const known = knownAccounts(dataDir)
   const wanted = [admin, admin === 'ben' ? 'ada' : 'ben'].map(
     (username): Credentials =>
       known.find((account) => account.username === username) ?? {

@@ -1,3 +1,4 @@
+export { type Credentials, knownAccounts } from './accounts.ts'
 export { askToRestart, type Control } from './control.ts'
 export { cacheFolder, ensureJars } from './jars.ts'
 export { type KafkaOptions, type RunningKafka, startKafka } from './kafka.ts'

@@ -1,6 +1,6 @@
 import type { IncomingRecord } from '@klatsch/event-bus'
 import { expect, test } from 'vitest'
-import { asJson, asLine } from './format.ts'
+import { asJson, asLine, painter, table } from './format.ts'
 
 const record = (value: string): IncomingRecord => ({
   topic: 'chat.events',
@@ -12,11 +12,13 @@ const record = (value: string): IncomingRecord => ({
   timestamp: Date.parse('2026-01-02T03:04:05.678Z'),
 })
 
+const plain = painter({ isTTY: true }, { NO_COLOR: '1' })
+
 test('a line tells when, where, what, and the text, which cannot steer the terminal', () => {
-  expect(asLine(record('{"data":{"text":"hi \\u001b[2J"}}'), false)).toBe(
+  expect(asLine(record('{"data":{"text":"hi \\u001b[2J"}}'), plain)).toBe(
     '03:04:05.678  chat.events[3]@15  chat.message.sent.v1  room:a #7  user:x  "hi \\u001b[2J"',
   )
-  expect(asLine(record('not json'), false)).toContain('"not json"')
+  expect(asLine(record('not json'), plain)).toContain('"not json"')
 })
 
 test('JSON lines carry the whole record', () => {
@@ -26,4 +28,18 @@ test('JSON lines carry the whole record', () => {
     headers: { seq: '7' },
   })
   expect(JSON.parse(asJson(record('junk')))).toMatchObject({ value: 'junk' })
+})
+
+test('a table is as wide as what is in it, and coloured on a terminal only', () => {
+  const rows = [
+    ['chat.events', '12'],
+    ['lab', '1'],
+  ]
+  expect(table(['topic', 'partitions'], rows, plain)).toEqual([
+    'topic        partitions',
+    'chat.events  12',
+    'lab          1',
+  ])
+  expect(painter({ isTTY: true }, {})('red', 'no')).toContain('\u001b[31m')
+  expect(painter({}, {})('red', 'no')).toBe('no')
 })

@@ -4,6 +4,29 @@ import type { IncomingRecord } from '@klatsch/event-bus'
 
 const TEXT = 100
 
+export type Painter = (style: 'dim' | 'cyan' | 'yellow' | 'green' | 'red' | 'bold', text: string) => string
+
+/** Colours are for terminals, and only where they are wanted. */
+export const painter = (stream: { readonly isTTY?: boolean }, env: NodeJS.ProcessEnv): Painter =>
+  stream.isTTY === true && !env.NO_COLOR
+    ? (style, text) => styleText(style, text, { validateStream: false })
+    : (_style, text) => text
+
+/** Rows under one another, each column as wide as its widest cell. */
+export function table(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  paint: Painter,
+): string[] {
+  const widths = head.map((name, column) => Math.max(name.length, ...rows.map((row) => row[column]!.length)))
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column]!))
+      .join('  ')
+      .trimEnd()
+  return [paint('bold', line(head)), ...rows.map(line)]
+}
+
 /** The record as one JSON object a line, for other programs. A value that is not JSON is given as text. */
 export function asJson(record: IncomingRecord): string {
   const text = record.value.toString()
@@ -26,8 +49,7 @@ export function asJson(record: IncomingRecord): string {
 }
 
 /** The record as one line for people: when, where, what, in which stream, by whom, and its text if it has one. */
-export function asLine(record: IncomingRecord, colour: boolean): string {
-  const paint = (style: 'dim' | 'cyan' | 'yellow', text: string) => (colour ? styleText(style, text) : text)
+export function asLine(record: IncomingRecord, paint: Painter): string {
   const body = parse(record.value)
   const time = new Date(record.timestamp).toISOString().slice(11, 23)
   const seq = record.headers[headers.seq]
@@ -53,7 +75,7 @@ function summary(body: unknown, value: Buffer): string {
 }
 
 /** What people wrote must not steer the terminal it is shown in. */
-const printable = (said: string): string => JSON.stringify(said).replace(/[\u007f-\u009f]/g, '�')
+export const printable = (said: string): string => JSON.stringify(said).replace(/[\u007f-\u009f]/g, '�')
 
 function parse(value: Buffer): unknown {
   try {

@@ -2,6 +2,7 @@
 import { POSITIONS, topics } from '@klatsch/contracts'
 import { Command, Option } from 'commander'
 import { signalPart } from './kill.ts'
+import { labCommands } from './lab-commands.ts'
 import { printRecords, type RecordOptions } from './records.ts'
 import { restartParts } from './restart.ts'
 import { CliError } from './stack.ts'
@@ -25,6 +26,7 @@ function reading(command: Command): Command {
 const program = new Command('klatsch')
   .description('Look at the log, replay it, and break things.')
   .usage('<command> [options]   (npm run klatsch -- …)')
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .showHelpAfterError('(klatsch --help lists what there is)')
   .addHelpText(
     'after',
@@ -35,10 +37,15 @@ Topics: ${names.join(', ')}.
   npm run klatsch -- tail chat.commands chat.events
   npm run klatsch -- tail chat.events --from 10m --key room:global
   npm run klatsch -- replay chat.events --from begin --json > events.jsonl
+  npm run klatsch -- topics
+  npm run klatsch -- follow 019a0000-0000-7000-8000-000000000000
   npm run klatsch -- kill chat
   npm run klatsch -- restart gateway
 
-Works on what "npm start" runs (KLATSCH_DATA_DIR), or on the Kafka that KAFKA_BROKERS names.`,
+Works on what "npm start" runs (KLATSCH_DATA_DIR). tail and replay read the Kafka that KAFKA_BROKERS names, where it is
+set; topics, follow and dlq ask the laboratory at KLATSCH_URL, as an administrator (KLATSCH_TOKEN, or asked for).
+
+Exit codes: 0 done, 1 failed, 2 not understood, 130 interrupted.`,
   )
 
 reading(
@@ -74,6 +81,8 @@ reading(
     ),
   )
 
+labCommands(program, { env: process.env, signal: interrupted.signal })
+
 for (const [name, what] of [
   ['kill', 'end a part with -9; it is started again by itself'],
   ['freeze', 'stop a part in its tracks (SIGSTOP)'],
@@ -103,5 +112,5 @@ try {
   console.error(
     `klatsch: ${known ? (error as Error).message : error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
   )
-  process.exitCode = 1
+  process.exitCode = interrupted.signal.aborted ? 130 : 1
 }

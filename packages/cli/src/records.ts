@@ -8,7 +8,7 @@ import {
   topics,
 } from '@klatsch/contracts'
 import { type IncomingRecord, readRange } from '@klatsch/event-bus'
-import { asJson, asLine } from './format.ts'
+import { asJson, asLine, painter } from './format.ts'
 import { CliError, kafkaOf } from './stack.ts'
 
 export interface RecordOptions extends RecordFilter {
@@ -42,7 +42,7 @@ export async function printRecords(
 ): Promise<void> {
   const limit = wholeNumber('--limit', options.limit)
   const partition = wholeNumber('--partition', options.partition)
-  const colour = process.stdout.isTTY === true && !env.NO_COLOR
+  const paint = painter(process.stdout, env)
   const enough = new AbortController()
   let shown = 0
   let seen = 0
@@ -50,7 +50,7 @@ export async function printRecords(
     seen += 1
     if ((limit !== undefined && shown >= limit) || !recordMatches(record, options)) return
     shown += 1
-    process.stdout.write(`${options.json ? asJson(record) : asLine(record, colour)}\n`)
+    process.stdout.write(`${options.json ? asJson(record) : asLine(record, paint)}\n`)
     if (shown === limit) enough.abort()
   }
   // A reader that goes away (`| head`) is no fault.

@@ -7,9 +7,12 @@ export class CliError extends Error {
   override readonly name = 'CliError'
 }
 
+export const dataDirOf = (env: NodeJS.ProcessEnv): string =>
+  resolve(env.KLATSCH_ROOT ?? '.', env.KLATSCH_DATA_DIR || '.klatsch')
+
 /** What `npm start` runs on this data folder. @throws CliError when nothing does. */
 export function runningStack(env: NodeJS.ProcessEnv): RunFile {
-  const dataDir = resolve(env.KLATSCH_ROOT ?? '.', env.KLATSCH_DATA_DIR || '.klatsch')
+  const dataDir = dataDirOf(env)
   const run = readRunFile(dataDir)
   if (!run)
     throw new CliError(`nothing runs on ${dataDir}. Start it with "npm start", or set KLATSCH_DATA_DIR.`)
