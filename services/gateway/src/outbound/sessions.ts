@@ -1,7 +1,7 @@
 import { KlatschError } from '@klatsch/contracts'
+import type { VerifyToken } from '@klatsch/service-kit'
 import { backoffMs, pause, type Scheduler } from '@klatsch/streams'
 import type { EndedSessions } from '../domain/ended-sessions.ts'
-import type { VerifyToken } from '@klatsch/service-kit'
 
 /** Refuses the tokens of sessions that ended, too. @throws KlatschError `auth.session_ended`, and what `verify` does */
 export function ofLiveSessions(verify: VerifyToken, ended: EndedSessions): VerifyToken {

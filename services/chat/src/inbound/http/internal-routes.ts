@@ -1,7 +1,7 @@
 import {
-  type EndedSessionsAnswer,
   type CommandRowsAnswer,
   commandRowsBodySchema,
+  type EndedSessionsAnswer,
   type EventsAnswer,
   eventsBodySchema,
   type HeadsAnswer,
