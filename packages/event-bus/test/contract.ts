@@ -3,6 +3,7 @@ import { deliveryContract } from './delivery.ts'
 import { faultContract } from './faults.ts'
 import type { BusHarness } from './harness.ts'
 import { membershipContract } from './membership.ts'
+import { parkingContract } from './parking.ts'
 import { policyContract } from './policies.ts'
 
 /** The suite both buses pass. Each test has a harness of its own. */
@@ -17,4 +18,5 @@ export function busContract(makeHarness: () => Promise<BusHarness>): void {
   faultContract(() => harness)
   membershipContract(() => harness)
   policyContract(() => harness)
+  parkingContract(() => harness)
 }
