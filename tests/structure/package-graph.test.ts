@@ -22,7 +22,7 @@ const mayImport: Record<string, readonly string[]> = {
   'service-kit': ['contracts'],
   'local-stack': [],
   drills: ['contracts', 'streams', 'client', 'event-bus', 'local-stack'],
-  cli: ['contracts', 'event-bus', 'service-kit', 'local-stack', 'drills'],
+  cli: ['contracts', 'client', 'event-bus', 'service-kit', 'local-stack', 'drills'],
   chat: ['contracts', 'streams', 'event-bus', 'service-kit'],
   gateway: ['contracts', 'streams', 'event-bus', 'service-kit'],
   presence: ['contracts', 'event-bus', 'service-kit'],

@@ -1,6 +1,7 @@
-// klatsch: look at the log, replay it, and break things, from the terminal.
+// klatsch: chat, look at the log, replay it, and break things, from the terminal.
 import { POSITIONS, topics } from '@klatsch/contracts'
 import { Command, Option } from 'commander'
+import { type ChatOptions, chat } from './chat/index.ts'
 import { signalPart } from './kill.ts'
 import { labCommands } from './lab-commands.ts'
 import { printRecords, type RecordOptions } from './records.ts'
@@ -24,7 +25,7 @@ function reading(command: Command): Command {
 }
 
 const program = new Command('klatsch')
-  .description('Look at the log, replay it, and break things.')
+  .description('Chat, look at the log, replay it, and break things.')
   .usage('<command> [options]   (npm run klatsch -- …)')
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .showHelpAfterError('(klatsch --help lists what there is)')
@@ -34,6 +35,7 @@ const program = new Command('klatsch')
 Positions: ${POSITIONS}.
 Topics: ${names.join(', ')}.
 
+  npm run klatsch -- chat
   npm run klatsch -- tail chat.commands chat.events
   npm run klatsch -- tail chat.events --from 10m --key room:global
   npm run klatsch -- replay chat.events --from begin --json > events.jsonl
@@ -47,6 +49,31 @@ set; topics, follow and dlq ask the laboratory at KLATSCH_URL, as an administrat
 
 Exit codes: 0 done, 1 failed, 2 not understood, 130 interrupted.`,
   )
+
+program
+  .command('chat')
+  .description('talk in the terminal; with a pipe, send lines and print events')
+  .option('--url <url>', 'of the server; that of the local stack when left out')
+  .addOption(new Option('--name <name>', 'come in as a guest by this name').conflicts('user'))
+  .option('--user <name>', 'come in with an account; the password is asked for, or KLATSCH_PASSWORD')
+  .option('--room <room>', 'name or id of a room; the one everyone shares when left out')
+  .option('--json', 'one event as JSON a line, also in a terminal')
+  .addHelpText(
+    'after',
+    `
+In a terminal: Enter sends, Alt ↑ and Alt ↓ change the room, PageUp scrolls back, /help lists the rest, Ctrl-C leaves.
+
+With a pipe, every line that comes in is a message, every event of the room is a line that goes out, and it ends when
+the input has ended and all outcomes are known:
+
+  echo "The build is green" | npm run -s klatsch -- chat --name builder --room Global
+  tail -f /dev/null | npm run -s klatsch -- chat --name reader --json
+
+Exit codes: 0 everything was confirmed; 1 it did not come to that; 2 something was refused; 3 of something it is not known.`,
+  )
+  .action(async (options: ChatOptions) => {
+    process.exitCode = await chat(options, process.env, interrupted.signal)
+  })
 
 reading(
   program
