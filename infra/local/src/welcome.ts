@@ -18,6 +18,7 @@ export function welcome(stack: Stack, dataDir: string): string[] {
     ...accounts,
     '',
     'In another terminal:',
+    '  npm run klatsch -- chat      talk there, too',
     '  npm run klatsch -- tail      watch the records of the log',
     '  npm run klatsch -- replay    read them again',
     '  npm run klatsch -- kill chat end a part with -9, and see it come back',
