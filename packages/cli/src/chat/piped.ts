@@ -176,9 +176,7 @@ export function lineOf(
     case 'chat.room.created.v1':
     case 'chat.room.renamed.v1':
       return `${time} * ${by} named it ${oneLine(known.data.name)}`
-    case 'chat.membership.added.v1':
-    case 'chat.membership.removed.v1':
-    case undefined:
+    default:
       return undefined
   }
 }

@@ -291,9 +291,7 @@ function fieldsAfter(room: RoomState, event: StreamEvent): Partial<RoomState> {
       }
     case 'chat.message.sent.v1':
       return { lastMessageNo: known.data.messageNo }
-    case 'chat.membership.added.v1':
-    case 'chat.membership.removed.v1':
-    case undefined:
+    default:
       return {}
   }
 }
@@ -329,9 +327,7 @@ function entryOf(event: StreamEvent): Entry[] {
       return [{ ...base, kind: 'named', by, name: known.data.name, first: true }]
     case 'chat.room.renamed.v1':
       return [{ ...base, kind: 'named', by, name: known.data.name, first: false }]
-    case 'chat.membership.added.v1':
-    case 'chat.membership.removed.v1':
-    case undefined:
+    default:
       return []
   }
 }
