@@ -88,7 +88,7 @@ describe('with a pipe', () => {
     const seq = await acked(wire, sendFrame(v7(), room, 'I am\nhere'))
     await shows(`"seq":${seq}`)
     child.kill('SIGINT')
-    expect(await code).toBe(0)
+    expect(await code).toBe(130)
     const events = out()
       .trim()
       .split('\n')
@@ -102,7 +102,7 @@ describe('with a pipe', () => {
   test('what is refused is said, and the exit code tells it from what was confirmed', async () => {
     const { child, code, err } = chat(asAda(), PASSWORD)
     child.stdin.end(`${'x'.repeat(9_000)}\nshort enough\n`)
-    expect(await code).toBe(2)
+    expect(await code).toBe(3)
     expect(err()).toMatch(/not sent: x+: /)
     expect(await texts()).toContain('short enough')
   })

@@ -53,7 +53,7 @@ Exit codes: 0 done, 1 failed, 2 not understood, 130 interrupted.`,
 program
   .command('chat')
   .description('talk in the terminal; with a pipe, send lines and print events')
-  .option('--url <url>', 'of the server; that of the local stack when left out')
+  .option('--url <url>', 'of the server; else KLATSCH_URL, or the local stack')
   .addOption(new Option('--name <name>', 'come in as a guest by this name').conflicts('user'))
   .option('--user <name>', 'come in with an account; the password is asked for, or KLATSCH_PASSWORD')
   .option('--room <room>', 'name or id of a room; the one everyone shares when left out')
@@ -69,7 +69,8 @@ the input has ended and all outcomes are known:
   echo "The build is green" | npm run -s klatsch -- chat --name builder --room Global
   tail -f /dev/null | npm run -s klatsch -- chat --name reader --json
 
-Exit codes: 0 everything was confirmed; 1 it did not come to that; 2 something was refused; 3 of something it is not known.`,
+Exit codes: 0 everything was confirmed, 1 it did not come to that, 2 not understood, 3 something was refused, 4 of something
+it is not known whether it was sent, 130 interrupted (with a pipe).`,
   )
   .action(async (options: ChatOptions) => {
     process.exitCode = await chat(options, process.env, interrupted.signal)

@@ -20,7 +20,7 @@ export async function chat(
   signal: AbortSignal,
 ): Promise<number> {
   const { stdin: input, stdout: output, stderr } = process
-  const url = (options.url ?? runningStack(env).url).replace(/\/+$/, '')
+  const url = (options.url ?? (env.KLATSCH_URL || runningStack(env).url)).replace(/\/+$/, '')
   socketUrl(url)
   const entry = await logIn(
     url,

@@ -20,7 +20,7 @@ const WINDOW = 200
 const PATIENCE_MS = 60_000
 
 /** What a shell learns. */
-export const exitCodes = { confirmed: 0, wrong: 1, refused: 2, unknown: 3 } as const
+export const exitCodes = { confirmed: 0, wrong: 1, refused: 3, unknown: 4, interrupted: 130 } as const
 
 export interface PipedOptions {
   readonly url: string
@@ -133,7 +133,8 @@ export async function chatPiped(options: PipedOptions): Promise<number> {
     if (open > 0) tell(`of ${open} ${open === 1 ? 'line' : 'lines'} it is not known whether they were sent`)
     if (open > 0) return exitCodes.unknown
     if (refused > 0) return exitCodes.refused
-    return ended === undefined || ended === 'interrupted' ? exitCodes.confirmed : exitCodes.wrong
+    if (ended === 'interrupted') return exitCodes.interrupted
+    return ended === undefined ? exitCodes.confirmed : exitCodes.wrong
   } finally {
     for (const end of stops) end()
     await client.close()
