@@ -116,8 +116,7 @@ export function goLive(url: string, { api, session, me }: Entry, changed: () => 
     once(`load ${subject}`, async () => {
       const room = state.rooms.get(subject)
       if (!room || room.loaded) return
-      const at = client.streams.get(subject)?.cursor.seq ?? -1
-      const head = at >= 0 ? at : room.head
+      const head = client.streams.get(subject)?.cursor?.seq ?? room.head
       await load(subject, Math.max(0, head - PAGE), head)
     })
 
