@@ -9,11 +9,12 @@ import { seededRandom } from './random.ts'
 import { createRawPerson } from './raw-person.ts'
 import type { Person } from './recorder.ts'
 import { readHttp, readPostgres } from './records.ts'
+import { settle } from './settle.ts'
 import { makeRooms, registerAccounts } from './stage.ts'
 
 const FREEZE_MS = 10_000
 const CUT_EVERY_MS = 2_000
-const SETTLE_POLL_MS = 250
+const SETTLE_MS = 90_000
 
 export interface KillDrillOptions {
   /** `http://host:port` */
@@ -86,7 +87,10 @@ export async function runKillDrill(options: KillDrillOptions): Promise<KillDrill
     const cuts = Object.entries(proxy.counts).map(([kind, count]) => `${kind} ${count}`)
     log(`all is said; connections spoilt: ${cuts.join(', ')}`)
     proxy.calm()
-    const settledMs = await settle(persons, rooms, options, log)
+    const settledMs = await settle(
+      persons.map((person) => ({ person, rooms })),
+      { databaseUrl: options.databaseUrl, rooms, withinMs: options.settleMs ?? SETTLE_MS, log, signal },
+    )
     const { reads, projectionDifferences } = await readPostgres(options.databaseUrl, rooms)
     const http = await readHttp(accounts[0]!.api, rooms)
     const history: History = {
@@ -131,33 +135,4 @@ async function wreck(
     }
   }
   return outages
-}
-
-/** Waits until no send is open and everyone has every room to its end. */
-async function settle(
-  persons: readonly Person[],
-  rooms: readonly string[],
-  { settleMs = 90_000, databaseUrl, signal }: KillDrillOptions,
-  log: (line: string) => void,
-): Promise<number | undefined> {
-  const start = systemScheduler.now()
-  const answered = () => persons.every((person) => person.waiting === 0)
-  while (!answered() && systemScheduler.now() - start < settleMs && !signal?.aborted) {
-    await pause(systemScheduler, SETTLE_POLL_MS, signal)
-  }
-  const heads = new Map<string, number>()
-  for (const { room, seq } of (await readPostgres(databaseUrl, rooms)).reads) {
-    heads.set(room, Math.max(heads.get(room) ?? 0, seq))
-  }
-  const behind = (person: Person) => rooms.filter((room) => person.head(room) < (heads.get(room) ?? 0))
-  for (;;) {
-    const late = persons.filter((person) => person.waiting > 0 || behind(person).length > 0)
-    if (late.length === 0) return systemScheduler.now() - start
-    if (systemScheduler.now() - start > settleMs || signal?.aborted) {
-      for (const person of late)
-        log(`${person.name} is not done: ${person.state}; behind in ${behind(person).length} rooms`)
-      return undefined
-    }
-    await pause(systemScheduler, SETTLE_POLL_MS, signal)
-  }
 }

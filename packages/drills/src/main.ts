@@ -6,43 +6,63 @@ import { parseArgs } from 'node:util'
 import { freePorts, startStack } from '@klatsch/local-stack'
 import { systemScheduler } from '@klatsch/streams'
 import { controlsOfStack } from './controls.ts'
+import { runDeployDrill } from './deploy-drill.ts'
 import { runKillDrill } from './kill-drill.ts'
 import { printReport } from './print.ts'
+import { printDeployReport } from './print-deploy.ts'
 
-const HELP = `The kill drill: people write in rooms while parts of the stack are killed, and nothing may be lost,
-doubled or out of order. It starts a stack of its own in a new folder, which it keeps when something is wrong.
+const HELP = `Drills: people write in rooms while something happens to the stack, and nothing may be lost, doubled or out of
+order. Each starts a stack of its own in a new folder, which it keeps when something is wrong.
 
-  npm run drill -- --seed 7 --rounds 2 --seconds 120
+  npm run drill                                    parts are killed with -9
+  npm run drill -- deploy                          every service is replaced, and nobody may notice anything
 
---kills    parts killed with -9 in each round; kafka+postgres means both at once
---freezes  parts that are stopped for 10 s in each round, and then go on
---bugs     deliberate ones (dedupe-off, offset-before-commit), to see what the check finds
+kill:   --kills    parts killed with -9 in each round; kafka+postgres means both at once
+        --freezes  parts that are stopped for 10 s in each round, and then go on
+        --bugs     deliberate ones (dedupe-off, offset-before-commit), to see what the check finds
+deploy: --sockets  bare sockets that do what SPEC.md says; --clients  people at our own client, besides
+        --rate     messages a second; --gateways  gateway processes
 
 `
-const flags = {
-  clients: { type: 'string', default: '20' },
-  raw: { type: 'string', default: '10' },
-  rooms: { type: 'string', default: '20' },
-  messages: { type: 'string', default: '10000' },
-  seconds: { type: 'string', default: '120' },
-  rounds: { type: 'string', default: '2' },
-  kills: { type: 'string', default: 'chat,gateway,kafka,postgres' },
-  freezes: { type: 'string', default: '' },
-  bugs: { type: 'string', default: '' },
-  seed: { type: 'string', default: String(systemScheduler.now() % 1_000_000) },
-  help: { type: 'boolean', default: false },
+const kinds = {
+  kill: {
+    clients: '20',
+    raw: '10',
+    rooms: '20',
+    messages: '10000',
+    seconds: '120',
+    rounds: '2',
+    kills: 'chat,gateway,kafka,postgres',
+    freezes: '',
+    bugs: '',
+  },
+  deploy: { sockets: '1000', clients: '20', rate: '500', rounds: '2', gateways: '2' },
 } as const
+type Kind = keyof typeof kinds
 
-const { values } = parseArgs({ options: flags })
+const kind = (process.argv[2]?.startsWith('-') === false ? process.argv[2] : 'kill') as Kind
+if (!Object.hasOwn(kinds, kind)) {
+  console.error(`drill: there is no drill called ${kind}; there are ${Object.keys(kinds).join(' and ')}`)
+  process.exit(2)
+}
+const defaults: Readonly<Record<string, string>> = {
+  ...kinds[kind],
+  seed: String(systemScheduler.now() % 1_000_000),
+}
+const options = Object.fromEntries(
+  Object.entries(defaults).map(([name, fallback]) => [name, { type: 'string' as const, default: fallback }]),
+)
+const values: Readonly<Record<string, unknown>> = parseArgs({
+  args: process.argv.slice(2).filter((arg, index) => index > 0 || arg !== kind),
+  options: { ...options, help: { type: 'boolean', default: false } },
+}).values
 if (values.help) {
-  console.log(
-    HELP +
-      Object.entries(flags)
-        .map(([name, { default: value }]) => `  --${name} ${value}`)
-        .join('\n'),
-  )
+  const shown = Object.entries(defaults).map(([name, fallback]) => `  --${name} ${fallback}`)
+  console.log(`${HELP}drill ${kind}, as it is:\n${shown.join('\n')}`)
   process.exit(0)
 }
+const text = (name: string): string => String(values[name] ?? '')
+const number = (name: string): number => Number(text(name))
 const names = (list: string): string[] => list.split(',').filter((name) => name !== '')
 const log = (line: string) => console.error(`drill: ${line}`)
 const interrupted = new AbortController()
@@ -50,32 +70,58 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 
 const dataDir = mkdtempSync(join(tmpdir(), 'klatsch-drill-'))
 const [port = 0] = await freePorts(1)
-const bugs = values.bugs === '' ? {} : { LAB_ENABLED: 'true', KLATSCH_BUGS: values.bugs }
-const env = { ...process.env, ...bugs }
-const stack = await startStack({ port, dataDir, env, say: log, signal: interrupted.signal })
-let ok = false
-try {
+const bugs = text('bugs') === '' ? {} : { LAB_ENABLED: 'true', KLATSCH_BUGS: text('bugs') }
+const stack = await startStack({
+  port,
+  dataDir,
+  env: { ...process.env, ...bugs },
+  gateways: number('gateways') || 1,
+  say: log,
+  signal: interrupted.signal,
+})
+const common = {
+  baseUrl: stack.urls.gateway,
+  databaseUrl: stack.databaseUrl,
+  clients: number('clients'),
+  rounds: number('rounds'),
+  seed: number('seed'),
+  log,
+  signal: interrupted.signal,
+}
+
+async function killDrill(): Promise<boolean> {
   const report = await runKillDrill({
-    baseUrl: stack.urls.gateway,
-    databaseUrl: stack.databaseUrl,
+    ...common,
     controls: controlsOfStack(stack),
-    clients: Number(values.clients),
-    raw: Number(values.raw),
-    rooms: Number(values.rooms),
-    messages: Number(values.messages),
-    durationMs: Number(values.seconds) * 1_000,
-    rounds: Number(values.rounds),
-    kills: names(values.kills),
-    freezes: names(values.freezes),
-    seed: Number(values.seed),
-    log,
-    signal: interrupted.signal,
+    raw: number('raw'),
+    rooms: number('rooms'),
+    messages: number('messages'),
+    durationMs: number('seconds') * 1_000,
+    kills: names(text('kills')),
+    freezes: names(text('freezes')),
   })
   console.log(printReport(report))
   const settled =
     report.settledMs === undefined ? 'never' : `after ${(report.settledMs / 1_000).toFixed(1)} s`
   console.log(`  everyone had everything ${settled} · read table differs in ${report.projectionDifferences}`)
-  ok = report.ok
+  return report.ok
+}
+
+async function deployDrill(): Promise<boolean> {
+  const report = await runDeployDrill({
+    ...common,
+    sockets: number('sockets'),
+    rate: number('rate'),
+    restart: () =>
+      stack.restart([], ({ part, step, ms }) => log(`${part}: ${step} (${(ms / 1_000).toFixed(1)} s)`)),
+  })
+  console.log(printDeployReport(report))
+  return report.ok
+}
+
+let ok = false
+try {
+  ok = kind === 'deploy' ? await deployDrill() : await killDrill()
 } finally {
   await stack.stop()
   if (ok) rmSync(dataDir, { recursive: true, force: true })

@@ -15,11 +15,16 @@ export interface PersonOptions {
   /** Streams this person is a member of; read from their first event on. */
   readonly rooms: readonly string[]
   readonly random: () => number
+  /** An event arrived. */
+  readonly seen?: (command: string) => void
+  /** Something that a person would have noticed: cut off after having been connected, a command refused, a page anew. */
+  readonly trouble?: (what: string) => void
 }
 
 /** A person at our own client. */
 export async function createPerson(options: PersonOptions): Promise<Person> {
   const recorder = createRecorder(options.name, options.actor)
+  const { seen = () => {}, trouble = () => {} } = options
   const rooms = new Set(options.rooms)
   const storage: ClientStorage = memoryStorage()
   await storage.write({ cursors: Object.fromEntries(options.rooms.map((room) => [room, { seq: 0 }])) })
@@ -39,8 +44,14 @@ export async function createPerson(options: PersonOptions): Promise<Person> {
     const later = filling.get(event.subject)
     if (later) later.push(event)
     else recorder.read(event)
+    seen(event.causationid)
   })
+  client.on('state', (state) => {
+    if (client.counts.connections > 0 && state.kind === 'waiting') trouble(`cut off: ${state.reason}`)
+  })
+  client.on('rejected', ({ error }) => trouble(`refused: ${error.code}`))
   client.on('reset', ({ subject, head }) => {
+    trouble('a reset')
     if (rooms.has(subject)) void fill(subject, head)
   })
 

@@ -29,6 +29,8 @@ export interface Recorder {
   /** The first outcome counts. */
   outcome(command: string, outcome: SendOutcome): void
   read(event: StreamEvent): void
+  /** An event that was worked out already. */
+  note(read: Read): void
 }
 
 export function createRecorder(name: string, actor: string): Recorder {
@@ -36,6 +38,12 @@ export function createRecorder(name: string, actor: string): Recorder {
   const open = new Map<string, number>()
   const reads: Read[] = []
   const heads = new Map<string, number>()
+
+  function note(read: Read): void {
+    heads.set(read.room, Math.max(heads.get(read.room) ?? 0, read.seq))
+    reads.push(read)
+  }
+
   return {
     sends,
     reads,
@@ -61,10 +69,8 @@ export function createRecorder(name: string, actor: string): Recorder {
       open.delete(command)
       sends[index] = { ...sends[index]!, outcome }
     },
-    read(event) {
-      heads.set(event.subject, Math.max(heads.get(event.subject) ?? 0, event.seq))
-      reads.push(readOf(name, event))
-    },
+    read: (event) => note(readOf(name, event)),
+    note,
   }
 }
 

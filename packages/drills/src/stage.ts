@@ -51,6 +51,22 @@ export async function makeRooms(accounts: readonly Account[], count: number): Pr
   return ids.map(roomSubject)
 }
 
+/** As many rooms as accounts: each account is in `each` of them, its own and the ones after, in a circle. Answers their streams. */
+export async function makeRoomsOf(accounts: readonly Account[], each: number): Promise<string[]> {
+  const ids = await some(JOINING, accounts, async ({ api, username }) => {
+    const key = randomUUID()
+    return (await patiently(() => api.createRoom({ name: `Room of ${username}` }, { id: key }))).id
+  })
+  const indexes = accounts.map((_, index) => index)
+  await some(JOINING, indexes, async (index) => {
+    for (let further = 1; further < each; further += 1) {
+      const key = randomUUID()
+      await patiently(() => accounts[index]!.api.join(ids[(index + further) % ids.length]!, { id: key }))
+    }
+  })
+  return ids.map(roomSubject)
+}
+
 /** Tries again what may be tried again, for minutes. */
 async function patiently<T>(task: () => Promise<T>): Promise<T> {
   const deadline = systemScheduler.now() + PREPARE_MS
