@@ -8,7 +8,7 @@ import { emptyTip, KlatschError, limits, type StreamTip, topics, userSubject } f
 import { attemptLog, type Consumer, type MemoryEventBus, PassingFault } from '@klatsch/event-bus'
 import { createConnections } from '@klatsch/gateway/src/connections/connections.ts'
 import { createHub } from '@klatsch/gateway/src/connections/hub.ts'
-import type { ChatQueries } from '@klatsch/gateway/src/connections/queries.ts'
+import type { ChatQueries, StreamsQuestion } from '@klatsch/gateway/src/connections/queries.ts'
 import { endOfTurn } from '@klatsch/gateway/src/connections/turn.ts'
 import type { Bugs as GatewayBugs } from '@klatsch/gateway/src/domain/bugs.ts'
 import { rateLimiter } from '@klatsch/gateway/src/domain/rate-limiter.ts'
@@ -88,26 +88,27 @@ function queriesOf(world: Surroundings, process: SimulatedProcess): ChatQueries 
     const head = store.heads.get(subject)
     return head ? { ...head, time: new Date(head.time).toISOString() } : emptyTip
   }
+  const readable = ({ user, follow }: StreamsQuestion) => {
+    const rooms = [...store.members.keys()]
+      .map((key) => key.split(' ') as [string, string])
+      .filter(([, member]) => member === user)
+    return [userSubject(user), ...rooms.map(([room]) => room)]
+      .filter((subject) => follow === 'all' || follow.includes(subject))
+      .map((subject) => ({ subject, first: 1, head: headOf(subject) }))
+  }
   return {
-    streams: (user, follow) =>
-      call(world, process, away, () => {
-        const rooms = [...store.members.keys()]
-          .map((key) => key.split(' ') as [string, string])
-          .filter(([, member]) => member === user)
-        const readable = [userSubject(user), ...rooms.map(([room]) => room)]
-        return readable
-          .filter((subject) => follow === 'all' || follow.includes(subject))
-          .map((subject) => ({ subject, first: 1, head: headOf(subject) }))
-      }),
+    streams: (questions) => call(world, process, away, () => questions.map(readable)),
     heads: (subjects) =>
       call(world, process, away, () =>
         Object.fromEntries(subjects.map((subject) => [subject, headOf(subject)])),
       ),
-    events: (subject, after, limit) =>
-      call(world, process, away, () => ({
-        items: (store.events.get(subject) ?? []).slice(after, after + limit).map((event) => event.bytes),
-        head: headOf(subject),
-      })),
+    events: (pages) =>
+      call(world, process, away, () =>
+        pages.map(({ subject, after, limit }) => ({
+          items: (store.events.get(subject) ?? []).slice(after, after + limit).map((event) => event.bytes),
+          head: headOf(subject),
+        })),
+      ),
   }
 }
 
@@ -149,7 +150,6 @@ export async function startGateway(
   const connections = createConnections(
     {
       hub,
-      queries,
       commands,
       verify: async (token) => ({
         id: token,

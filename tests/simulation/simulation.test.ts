@@ -50,7 +50,7 @@ describe('the simulation is worth something: a bug that is put in is found', () 
     ['gap-fill-off', /lost|gaps/],
   ]
   test.for(bugs)('%s', async ([bug, signs]) => {
-    for (let seed = 1; seed <= 60; seed += 1) {
+    for (let seed = 1; seed <= 200; seed += 1) {
       const { report, undecided, disagreements } = await runWorld(seed, STEPS, { bugs: [bug] })
       const found = Object.entries(report.anomalies).flatMap(([name, witnesses]) =>
         witnesses.length > 0 ? [name] : [],

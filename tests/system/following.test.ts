@@ -157,6 +157,9 @@ describe('following', () => {
   })
 })
 
+/** A digest may wait a second for its turn. */
+const patient = { timeout: 20_000 }
+
 describe('digests', () => {
   const digestsOf = (wire: Wire, subject: string) =>
     wire.received.flatMap((frame) => {
@@ -177,12 +180,12 @@ describe('digests', () => {
     for (const text of ['one', 'two', 'three']) await acked(writer, sendFrame(v7(), quiet, text))
     const wire = await enter(bob.token, { mode: 'digest', full: [shown] })
     await wire.first((f) => f.type === 'live' && f.subject === shown)
-    await expect.poll(() => digestsOf(wire, quiet)).toHaveLength(1)
+    await expect.poll(() => digestsOf(wire, quiet), patient).toHaveLength(1)
     const { head } = wire.welcome.streams.find(({ subject }) => subject === quiet)!
     expect(digestsOf(wire, quiet)[0]).toMatchObject({ head, messageNo: 3 })
     const seq = await acked(writer, sendFrame(v7(), quiet, 'four'))
     const pushed = await acked(writer, sendFrame(v7(), shown, 'here'))
-    await expect.poll(() => digestsOf(wire, quiet).at(-1)).toMatchObject({ head: seq, messageNo: 4 })
+    await expect.poll(() => digestsOf(wire, quiet).at(-1), patient).toMatchObject({ head: seq, messageNo: 4 })
     await expect.poll(() => wire.events(shown).map((event) => event.seq)).toEqual([pushed])
     expect(wire.received.some((f) => f.subject === quiet && 'seq' in f)).toBe(false)
     expect(digestsOf(wire, shown)).toEqual([])
@@ -193,7 +196,7 @@ describe('digests', () => {
     const [later, shown] = [await roomOf(ada), await roomOf(ada)]
     const wire = await enter(bob.token, { mode: 'digest', full: [shown] })
     const seq = await acked(wire, join(later))
-    await expect.poll(() => digestsOf(wire, later).at(-1)?.head).toBe(seq)
+    await expect.poll(() => digestsOf(wire, later).at(-1)?.head, patient).toBe(seq)
     await acked(wire, join(shown))
     await wire.first((f) => f.type === 'live' && f.subject === shown)
     expect(wire.events(shown)).toHaveLength(1)
@@ -208,7 +211,7 @@ describe('digests', () => {
       await acked(writer, sendFrame(v7(), own, '1')),
       await acked(writer, sendFrame(v7(), own, '2')),
     ]
-    await expect.poll(() => digestsOf(wire, own).at(-1)?.head).toBe(missed.at(-1))
+    await expect.poll(() => digestsOf(wire, own).at(-1)?.head, patient).toBe(missed.at(-1))
     wire.send({ type: 'follow', subject: own, cursor: { seq: start } })
     await wire.first((f) => f.type === 'live' && f.subject === own)
     const live = await acked(writer, sendFrame(v7(), own, '3'))
@@ -216,9 +219,9 @@ describe('digests', () => {
     await expect.poll(seqs).toEqual([...missed, live])
     const told = digestsOf(wire, own).length
     wire.send({ type: 'follow', subject: own, mode: 'digest' })
-    await expect.poll(() => digestsOf(wire, own).length).toBe(told + 1)
+    await expect.poll(() => digestsOf(wire, own).length, patient).toBe(told + 1)
     const after = await acked(writer, sendFrame(v7(), own, '4'))
-    await expect.poll(() => digestsOf(wire, own).at(-1)).toMatchObject({ head: after, messageNo: 4 })
+    await expect.poll(() => digestsOf(wire, own).at(-1), patient).toMatchObject({ head: after, messageNo: 4 })
     expect(seqs()).toEqual([...missed, live])
   })
 
@@ -240,7 +243,7 @@ describe('digests', () => {
   })
 })
 
-test('[H4] anyone may see what the gateway compared', async () => {
+test('[H5] anyone may see what the gateway compared', async () => {
   const before = auditSchema.parse((await call('GET', '/api/audit')).body)
   const own = await roomOf(ada, [bob])
   const wire = await enter(bob.token, { follow: [own], cursors: { [own]: { seq: 0 } } })

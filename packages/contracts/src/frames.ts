@@ -10,6 +10,7 @@ export const SUBPROTOCOL = 'klatsch.v1'
 export const closeCodes = {
   tooLarge: 1009,
   restarting: 1012,
+  tryAgainLater: 1013,
   notAFrame: 4400,
   token: 4401,
   noHello: 4408,

@@ -7,16 +7,27 @@ import { actorSchema, subjectSchema, uuidSchema } from './ids.ts'
  * as bearer. `user` is the authenticated user on whose behalf it asks.
  */
 
-/** `POST /internal/streams`: which of these may the user read, and where do they end. `all`: every room one is in. */
+/** `POST /internal/streams`: which of these may these users read, and where do they end. `all`: every room one is in. */
 export const streamsBodySchema = z.object({
-  user: uuidSchema,
-  follow: z.union([z.literal('all'), z.array(subjectSchema).max(20_000)]),
-  /** Under which the user says hello: whether it has ended is told, and then nothing else. */
-  session: uuidSchema.optional(),
+  questions: z
+    .array(
+      z.object({
+        user: uuidSchema,
+        follow: z.union([z.literal('all'), z.array(subjectSchema).max(20_000).readonly()]),
+        /** Under which the user says hello: whether it has ended is told, and then nothing else. */
+        session: uuidSchema.optional(),
+      }),
+    )
+    .max(500),
 })
+export type StreamsBody = z.infer<typeof streamsBodySchema>
 export const streamsAnswerSchema = z.object({
-  ended: z.boolean().default(false),
-  streams: z.array(z.object({ subject: subjectSchema, first: z.int().positive(), head: streamTipSchema })),
+  /** Each once, whoever may read it. */
+  streams: z.array(streamTipSchema.extend({ subject: subjectSchema })),
+  /** For each question: the streams by their index, and from which seq on. */
+  answers: z.array(
+    z.union([z.literal('ended'), z.array(z.tuple([z.int().nonnegative(), z.int().positive()]))]),
+  ),
 })
 export type StreamsAnswer = z.infer<typeof streamsAnswerSchema>
 
@@ -25,13 +36,25 @@ export const headsBodySchema = z.object({ subjects: z.array(subjectSchema).max(2
 export const headsAnswerSchema = z.object({ heads: z.record(subjectSchema, streamTipSchema) })
 export type HeadsAnswer = z.infer<typeof headsAnswerSchema>
 
-/** `POST /internal/events`: the events after a seq, ascending, each as the exact text that is on the log. */
+/**
+ * `POST /internal/events`: for each page the events after a seq, ascending, each as the exact text that is on the log. A
+ * page may end early, with at least one event, so that the answer does not become too large.
+ */
 export const eventsBodySchema = z.object({
-  subject: subjectSchema,
-  after: z.int().nonnegative(),
-  limit: z.int().min(1).max(1_000),
+  pages: z
+    .array(
+      z.object({
+        subject: subjectSchema,
+        after: z.int().nonnegative(),
+        limit: z.int().min(1).max(1_000),
+      }),
+    )
+    .max(64),
 })
-export const eventsAnswerSchema = z.object({ items: z.array(z.string()), head: streamTipSchema })
+export type EventsBody = z.infer<typeof eventsBodySchema>
+export const eventsAnswerSchema = z.object({
+  pages: z.array(z.object({ items: z.array(z.string()), head: streamTipSchema })),
+})
 export type EventsAnswer = z.infer<typeof eventsAnswerSchema>
 
 /** `POST /internal/sessions/ended`: sessions that ended and of which access tokens may still be about. */

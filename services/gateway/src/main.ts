@@ -95,7 +95,6 @@ await runService(
     const random = Math.random
     const context = {
       hub,
-      queries,
       commands,
       verify,
       hasEnded: ended.has,

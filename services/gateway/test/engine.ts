@@ -101,6 +101,19 @@ export function truth() {
   }
 }
 
+/** The frames in these bytes, parsed. */
+export function framesOf(bytes: Buffer): (StreamEvent & ServerFrame)[] {
+  const frames: (StreamEvent & ServerFrame)[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const body = bodyOfTextFrame(bytes.subarray(at))
+    const short = bytes[at + 1]!
+    const length = short < 126 ? short : bytes.readUInt16BE(at + 2)
+    frames.push(JSON.parse(body.subarray(0, length).toString()))
+    at += (short < 126 ? 2 : 4) + length
+  }
+  return frames
+}
+
 /** A socket that may stop reading, and keeps what it got. */
 export function reader() {
   const frames: (StreamEvent | ServerFrame)[] = []
@@ -110,15 +123,7 @@ export function reader() {
     congested: false as boolean,
     crowded: false as boolean,
     closed: false,
-    push(bytes: Buffer) {
-      for (let at = 0; at < bytes.length; ) {
-        const body = bodyOfTextFrame(bytes.subarray(at))
-        const short = bytes[at + 1]!
-        const length = short < 126 ? short : bytes.readUInt16BE(at + 2)
-        frames.push(JSON.parse(body.subarray(0, length).toString()))
-        at += (short < 126 ? 2 : 4) + length
-      }
-    },
+    push: (bytes: Buffer) => void frames.push(...framesOf(bytes)),
     send: (frame: ServerFrame) => void frames.push(frame),
     ended() {},
   } satisfies Subscriber & { frames: unknown[] }
@@ -141,10 +146,15 @@ export function hubOver(
     return asked
   }
   const queries: ChatQueries = {
-    streams: () => late(() => []),
+    streams: (questions) => late(() => questions.map(() => [{ subject, first: 1, head: record.head }])),
     heads: () => late(() => ({ [subject]: record.head })),
-    events: (_subject, after, limit) =>
-      late(() => ({ items: record.texts.slice(after, after + limit), head: record.head })),
+    events: (pages) =>
+      late(() =>
+        pages.map(({ after, limit }) => ({
+          items: record.texts.slice(after, after + limit),
+          head: record.head,
+        })),
+      ),
   }
   return createHub({
     queries,

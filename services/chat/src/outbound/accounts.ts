@@ -35,6 +35,8 @@ export interface Accounts {
   signOut(of: { readonly sessionId: string } | { readonly refreshToken: string }): Promise<void>
   /** Whether the session goes on: it was neither revoked nor forgotten. */
   isAlive(sessionId: string): Promise<boolean>
+  /** Those of them that go on. */
+  alive(sessionIds: readonly string[]): Promise<ReadonlySet<string>>
   /** Sessions revoked since then, the latest first, 100,000 at most. */
   endedSince(then: Date): Promise<readonly string[]>
   /** Sessions that were revoked and of which the user's own stream was not told yet. */
@@ -194,6 +196,12 @@ export function prismaAccounts(options: AccountsOptions): Accounts {
     async isAlive(id) {
       const row = await answering(prisma.session.findUnique({ where: { id }, select: { revokedAt: true } }))
       return row?.revokedAt === null
+    },
+    async alive(ids) {
+      if (ids.length === 0) return new Set()
+      const where = { id: { in: [...ids] }, revokedAt: null }
+      const rows = await answering(prisma.session.findMany({ where, select: { id: true } }))
+      return new Set(rows.map(({ id }) => id))
     },
     async endedSince(then) {
       const rows = await answering(

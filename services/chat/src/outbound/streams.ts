@@ -1,10 +1,11 @@
-import { emptyTip, type StreamTip, userSubject } from '@klatsch/contracts'
+import { type EventsBody, emptyTip, type StreamsBody, type StreamTip, userSubject } from '@klatsch/contracts'
 import type pg from 'pg'
-import { textArray } from './pg-arrays.ts'
+import { plainArray, textArray } from './pg-arrays.ts'
 import { answering } from './prisma.ts'
 
-/** Bytes of events in one answer at most, unless the first alone is longer; whoever asked goes on from the last one. */
-const ANSWER_BYTES = 8 * 1024 * 1024
+/** Bytes of events in one answer at most, unless the first of each page alone is longer; whoever asked goes on from the last one. */
+const ANSWER_BYTES = 4 * 1024 * 1024
+const PAGE_BYTES = 64 * 1024
 
 export interface EventPage {
   /** Each event as the exact text that is on the log, ascending. */
@@ -12,20 +13,34 @@ export interface EventPage {
   readonly head: StreamTip
 }
 
-/** Streams as they are stored, for gateways and for whoever may read a room. Every call may throw `server.unavailable`. */
+export interface ReadableStream {
+  readonly subject: string
+  readonly first: number
+  readonly head: StreamTip
+}
+
+/**
+ * Streams as they are stored, for gateways and for whoever may read a room: one query a call, as of one moment, with one
+ * answer for each question, in their order. Every call may throw `server.unavailable`.
+ */
 export interface Streams {
-  /** Those of the streams asked for that this user may read. An own stream that has not begun ends at 0. */
-  readable(
-    userId: string,
-    follow: 'all' | readonly string[],
-  ): Promise<readonly { readonly subject: string; readonly first: number; readonly head: StreamTip }[]>
+  /** Those of the streams asked for that each user may read, one's own first. An own stream that has not begun ends at 0. */
+  readable(questions: StreamsBody['questions']): Promise<readonly (readonly ReadableStream[])[]>
   /** Missing streams are left out. */
   heads(subjects: readonly string[]): Promise<ReadonlyMap<string, StreamTip>>
   /** A missing stream is an empty one. */
-  events(subject: string, after: number, limit: number): Promise<EventPage>
+  events(pages: EventsBody['pages']): Promise<readonly EventPage[]>
 }
 
-type HeadRow = { stream: string; seq: string; chain: string; message_no: string; ms: string }
+interface HeadRow {
+  readonly stream: string
+  readonly seq: string
+  readonly chain: string
+  readonly message_no: string
+  readonly ms: string
+}
+/** `n`: which question it answers, from 0. */
+type Numbered<R> = R & { readonly n: number }
 
 const headOf = ({ seq, chain, message_no, ms }: Omit<HeadRow, 'stream'>): StreamTip => ({
   seq: Number(seq),
@@ -37,48 +52,78 @@ const headOf = ({ seq, chain, message_no, ms }: Omit<HeadRow, 'stream'>): Stream
 const HEAD = 's.seq, s.chain, s.message_no, (extract(epoch FROM s.time) * 1000)::bigint AS ms'
 
 const queries = {
-  readable: `SELECT s.stream, ${HEAD} FROM room_members m JOIN streams s ON s.stream = m.room
-    WHERE m.user_id = $1 AND ($2::text[] IS NULL OR m.room = ANY($2::text[]))
-    UNION ALL SELECT s.stream, ${HEAD} FROM streams s WHERE s.stream = $3`,
+  readable: `SELECT k.n, s.stream, ${HEAD} FROM unnest($1::int[], $2::text[]) AS k (n, stream)
+      JOIN streams s ON s.stream = k.stream
+    UNION ALL SELECT k.n, s.stream, ${HEAD} FROM unnest($3::int[], $4::uuid[]) AS k (n, user_id)
+      JOIN room_members m ON m.user_id = k.user_id JOIN streams s ON s.stream = m.room
+    UNION ALL SELECT k.n, s.stream, ${HEAD} FROM unnest($5::int[], $6::uuid[], $7::text[]) AS k (n, user_id, room)
+      JOIN room_members m ON m.room = k.room AND m.user_id = k.user_id JOIN streams s ON s.stream = m.room`,
   heads: `SELECT s.stream, ${HEAD} FROM streams s WHERE s.stream = ANY($1::text[]) AND s.seq > 0`,
-  events: `SELECT ${HEAD}, e.bytes FROM streams s
+  events: `SELECT (k.n - 1)::int AS n, ${HEAD}, e.bytes
+    FROM unnest($1::text[], $2::bigint[], $3::int[]) WITH ORDINALITY AS k (stream, after, most, n)
+    JOIN streams s ON s.stream = k.stream
     LEFT JOIN LATERAL (
       SELECT seq, bytes, octet_length(bytes) AS size, sum(octet_length(bytes)) OVER (ORDER BY seq) AS total
       FROM (SELECT seq, bytes FROM stream_events
-            WHERE stream = s.stream AND seq > $2 ORDER BY seq LIMIT $3) AS page
+            WHERE stream = k.stream AND seq > k.after ORDER BY seq LIMIT k.most) AS page
     ) AS e ON e.total <= $4 OR e.total = e.size
-    WHERE s.stream = $1 ORDER BY e.seq`,
+    ORDER BY k.n, e.seq`,
 }
 
 export function postgresStreams(pool: pg.Pool): Streams {
-  async function ask<R extends pg.QueryResultRow>(
-    name: keyof typeof queries,
-    values: unknown[],
-  ): Promise<R[]> {
-    return (await answering(pool.query<R>({ name, text: queries[name], values }))).rows
+  async function ask<R extends object>(name: keyof typeof queries, values: unknown[]): Promise<R[]> {
+    return (await answering(pool.query<R & pg.QueryResultRow>({ name, text: queries[name], values }))).rows
   }
 
   return {
-    async readable(userId, follow) {
-      const own = userSubject(userId)
-      const rows = await ask<HeadRow>('readable', [userId, follow === 'all' ? null : textArray(follow), own])
-      const heads = new Map(rows.map((row) => [row.stream, headOf(row)]))
-      if (!heads.has(own)) heads.set(own, emptyTip)
-      if (follow !== 'all' && !follow.includes(own)) heads.delete(own)
-      return [...heads].map(([subject, head]) => ({ subject, first: 1, head }))
+    async readable(questions) {
+      const owns: { n: number; own: string }[] = []
+      const alls: { n: number; user: string }[] = []
+      const named: { n: number; user: string; room: string }[] = []
+      questions.forEach(({ user, follow }, n) => {
+        const own = userSubject(user)
+        if (follow === 'all' || follow.includes(own)) owns.push({ n, own })
+        if (follow === 'all') alls.push({ n, user })
+        else for (const room of new Set(follow)) named.push({ n, user, room })
+      })
+      const rows = await ask<Numbered<HeadRow>>('readable', [
+        plainArray(owns.map(({ n }) => n)),
+        textArray(owns.map(({ own }) => own)),
+        plainArray(alls.map(({ n }) => n)),
+        plainArray(alls.map(({ user }) => user)),
+        plainArray(named.map(({ n }) => n)),
+        plainArray(named.map(({ user }) => user)),
+        textArray(named.map(({ room }) => room)),
+      ])
+      const heads = new Map<string, StreamTip>()
+      const answers: Map<string, StreamTip>[] = questions.map(() => new Map())
+      for (const { n, own } of owns) answers[n]!.set(own, emptyTip)
+      for (const row of rows) {
+        const head = heads.get(row.stream) ?? headOf(row)
+        heads.set(row.stream, head)
+        answers[row.n]!.set(row.stream, head)
+      }
+      return answers.map((answer) => [...answer].map(([subject, head]) => ({ subject, first: 1, head })))
     },
     async heads(subjects) {
       const rows = await ask<HeadRow>('heads', [textArray(subjects)])
       return new Map(rows.map((row) => [row.stream, headOf(row)]))
     },
-    async events(subject, after, limit) {
-      type EventRow = Omit<HeadRow, 'stream'> & { bytes: string | null }
-      const rows = await ask<EventRow>('events', [subject, after, limit, ANSWER_BYTES])
-      const [first] = rows
-      return {
-        items: rows.flatMap(({ bytes }) => (bytes === null ? [] : [bytes])),
-        head: first ? headOf(first) : emptyTip,
+    async events(pages) {
+      type EventRow = Numbered<Omit<HeadRow, 'stream'> & { readonly bytes: string | null }>
+      const rows = await ask<EventRow>('events', [
+        textArray(pages.map(({ subject }) => subject)),
+        plainArray(pages.map(({ after }) => after)),
+        plainArray(pages.map(({ limit }) => limit)),
+        Math.max(PAGE_BYTES, Math.floor(ANSWER_BYTES / Math.max(1, pages.length))),
+      ])
+      const answers: { items: string[]; head: StreamTip }[] = pages.map(() => ({ items: [], head: emptyTip }))
+      for (const row of rows) {
+        const answer = answers[row.n]!
+        if (answer.head === emptyTip) answer.head = headOf(row)
+        if (row.bytes !== null) answer.items.push(row.bytes)
       }
+      return answers
     },
   }
 }

@@ -1,14 +1,14 @@
 import { limits } from '@klatsch/contracts'
 import { backoffMs, pause, type Scheduler } from '@klatsch/streams'
+import type { Asking } from './asking.ts'
 import type { FeedCounts } from './counts.ts'
-import { type FeedEvent, feedEventOfText } from './feed-event.ts'
-import type { ChatQueries } from './queries.ts'
+import type { FeedEvent } from './feed-event.ts'
+import type { Pace } from './pace.ts'
 import type { Subscription } from './subscription.ts'
 import type { TrackedStream } from './tracked-stream.ts'
 
 /** Bytes pushed to one socket in one go while it catches up. */
 const PULL_BYTES = 256 * 1024
-const PULL_EVENTS = 500
 
 export interface CatchUp {
   /** Pushes from the position on, from memory or by asking, until live, congested or over. */
@@ -21,7 +21,8 @@ export interface CatchUp {
 
 /** The one way to catch up: resumes, rooms just joined and slow sockets alike. */
 export function createCatchUp(options: {
-  queries: ChatQueries
+  asking: Asking
+  pace: Pace
   scheduler: Scheduler
   random: () => number
   counts: FeedCounts
@@ -31,7 +32,7 @@ export function createCatchUp(options: {
   /** The stream is known to reach this seq. */
   expect: (stream: TrackedStream, seq: number) => void
 }): CatchUp {
-  const { queries, scheduler, random, counts, signal, warn, flush } = options
+  const { asking, pace, scheduler, random, counts, signal, warn, flush } = options
 
   function end(subscription: Subscription, seq: number): void {
     if (subscription.over) return
@@ -82,6 +83,11 @@ export function createCatchUp(options: {
           end(subscription, subscription.until)
           return
         }
+        const room = pace.room()
+        if (room) {
+          await room
+          continue
+        }
         flush(stream)
         const head = stream.head
         if (subscription.sent === head.seq) {
@@ -97,14 +103,15 @@ export function createCatchUp(options: {
         let events = subscription.sent < head.seq ? stream.recent(subscription.sent) : undefined
         if (!events) {
           try {
-            const answer = await queries.events(stream.subject, subscription.sent, PULL_EVENTS)
+            const answer = await asking.page(stream.subject, subscription.sent, subscriber.userId)
             failures = 0
             if (answer.head.seq < subscription.sent) {
               if (!subscription.live && !subscription.over) reset(subscription, 'fork')
               return
             }
             options.expect(stream, answer.head.seq)
-            events = answer.items.map(feedEventOfText)
+            events = answer.events
+            stream.remember(events)
           } catch (error) {
             warn({ err: error, subject: stream.subject }, 'catching up failed; trying again')
             await pause(scheduler, backoffMs(failures++, 250, 5_000, random), signal)
@@ -143,6 +150,7 @@ export function createCatchUp(options: {
       if (bytes > PULL_BYTES) break
     }
     counts.delivered += frames.length
+    pace.spend(bytes)
     subscription.subscriber.push(frames.length === 1 ? frames[0]! : Buffer.concat(frames))
     return true
   }

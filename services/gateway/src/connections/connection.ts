@@ -15,7 +15,8 @@ import type { Outcome } from '../outbound/requests.ts'
 import type { ConnectionContext, Transport } from './context.ts'
 import type { Follower } from './followers.ts'
 import { ASK_AGAIN, Following } from './following.ts'
-import { lateFollower, welcome } from './hello.ts'
+import { welcome } from './hello.ts'
+import { Outgoing } from './outgoing.ts'
 import type { Readable } from './queries.ts'
 import { textFrame } from './text-frame.ts'
 
@@ -23,15 +24,21 @@ type State =
   /** Waiting for `hello`. */
   | { readonly kind: 'greeting' }
   /** `hello` taken; asking who it is and what they may read. Frames that come meanwhile wait. */
-  | { readonly kind: 'opening'; readonly waiting: ClientFrame[] }
+  | {
+      readonly kind: 'opening'
+      readonly since: number
+      readonly waiting: ClientFrame[]
+      /** Rooms joined meanwhile, and at which seq. */
+      readonly joined: Map<string, number>
+    }
   | { readonly kind: 'open'; user: AuthenticatedUser; readonly session: string }
   | { readonly kind: 'closed' }
 
-/** Above this many bytes waiting, a socket pulls instead of being pushed to. */
-const CONGESTED_BYTES = 1024 * 1024
-/** Above this many, passing events are left out. More than what a socket buffers before it says that it drained. */
-const CROWDED_BYTES = 128 * 1024
 const WAITING_FRAMES = 64
+/** A hello that could not be answered for so long has nobody behind it who still waits for the answer. */
+const OPENING_MS = 12_000
+/** Who is refused for the moment comes again after so long, and a random part of as much again. */
+const COME_AGAIN_MS = 2_000
 const FRAMES: Rate = { perSecond: 200, burst: 1_000 }
 const SILENT_PING_MS = limits.pingMs
 const SILENT_CLOSE_MS = limits.pingMs * 2 + 10_000
@@ -43,14 +50,12 @@ export class Connection implements Follower {
   readonly #transport: Transport
   readonly #since: number
   #state: State = { kind: 'greeting' }
-  #pending: Buffer[] = []
-  #pendingBytes = 0
+  readonly #outgoing: Outgoing
   readonly #following: Following
   #unanswered = 0
   #frames: TokenBucket
   #heardAt: number
   #pinged = false
-  #paused = false
   #goAwayMs: number | undefined
 
   constructor(context: ConnectionContext, transport: Transport) {
@@ -59,6 +64,7 @@ export class Connection implements Follower {
     this.#since = context.scheduler.now()
     this.#heardAt = this.#since
     this.#frames = fullBucket(FRAMES, this.#since)
+    this.#outgoing = new Outgoing(transport, context.backlog)
     this.#following = new Following(context, this)
   }
 
@@ -67,18 +73,15 @@ export class Connection implements Follower {
   }
 
   get congested(): boolean {
-    return this.#pendingBytes + this.#transport.buffered > CONGESTED_BYTES
+    return this.#outgoing.congested
   }
 
   get crowded(): boolean {
-    return this.#pendingBytes + this.#transport.buffered > CROWDED_BYTES
+    return this.#outgoing.crowded
   }
 
   push(frames: Buffer): void {
-    if (this.closed) return
-    if (this.#pending.length === 0) this.#context.writeLater(this)
-    this.#pending.push(frames)
-    this.#pendingBytes += frames.length
+    if (!this.closed && this.#outgoing.push(frames)) this.#context.writeLater(this)
   }
 
   send(frame: ServerFrame): void {
@@ -87,24 +90,13 @@ export class Connection implements Follower {
 
   /** Writes all that was pushed in this turn at once. */
   write(): void {
-    if (this.#pending.length === 0 || this.closed) return
-    const frames = this.#pending
-    this.#pending = []
-    this.#pendingBytes = 0
-    this.#transport.write(frames)
-    // Who does not read gets no more answers to write either.
-    if (this.congested && !this.#paused) {
-      this.#paused = true
-      this.#transport.pauseReading()
-    }
+    if (!this.closed) this.#outgoing.write()
   }
 
   /** The network took everything: go on with those streams that wait. */
   drained(): void {
-    if (this.#paused) {
-      this.#paused = false
-      this.#transport.resumeReading()
-    }
+    if (this.closed) return
+    this.#outgoing.drained()
     this.#following.goOn()
     this.#context.presence?.drained(this)
   }
@@ -120,13 +112,15 @@ export class Connection implements Follower {
       case 'closed':
         return
       case 'greeting':
-      case 'opening':
         if (now - this.#since > limits.helloMs) this.close(closeCodes.noHello, 'no hello')
+        return
+      case 'opening':
+        if (now - this.#state.since > OPENING_MS) this.#comeAgain('server.overloaded')
         return
       case 'open':
         if (now >= this.#state.user.expiresAt) {
           this.#refuse('auth.expired', closeCodes.token)
-        } else if (now - this.#heardAt > SILENT_CLOSE_MS && !this.#paused) {
+        } else if (now - this.#heardAt > SILENT_CLOSE_MS && !this.#outgoing.paused) {
           this.close(closeCodes.noHello, 'silent')
         } else if (now - this.#heardAt > SILENT_PING_MS && !this.#pinged) {
           this.#pinged = true
@@ -159,17 +153,29 @@ export class Connection implements Follower {
   /** The socket is no more: lets go of everything. */
   gone(): void {
     if (this.closed) return
-    if (this.#state.kind === 'open') {
-      this.#context.presence?.departed(this)
-      this.#context.hub.depart(this)
-      const mine = this.#context.users.get(this.userId)
-      mine?.delete(this)
-      if (mine?.size === 0) this.#context.users.delete(this.userId)
-    }
+    if (this.#state.kind === 'open') this.#context.presence?.departed(this)
+    if (this.userId !== '') this.#leave()
     this.#state = { kind: 'closed' }
     this.#following.end()
-    this.#pending = []
-    this.#pendingBytes = 0
+    this.#outgoing.drop()
+  }
+
+  /** Is one of its user's sockets from here on: what is joined is told to it. */
+  #arrive(userId: string): void {
+    const { hub, users } = this.#context
+    this.userId = userId
+    const mine = users.get(userId)
+    if (mine) mine.add(this)
+    else users.set(userId, new Set([this]))
+    hub.arrive(this)
+  }
+
+  #leave(): void {
+    const { hub, users } = this.#context
+    hub.depart(this)
+    const mine = users.get(this.userId)
+    mine?.delete(this)
+    if (mine?.size === 0) users.delete(this.userId)
   }
 
   receive(text: string): void {
@@ -209,7 +215,7 @@ export class Connection implements Follower {
           this.#sendError('frame.unexpected', { detail: 'say hello first' })
           return
         }
-        this.#state = { kind: 'opening', waiting: [] }
+        this.#state = { kind: 'opening', since: this.#heardAt, waiting: [], joined: new Map() }
         this.#open(frame).catch((error: unknown) => this.#failed(error))
         return
       case 'opening':
@@ -230,40 +236,25 @@ export class Connection implements Follower {
       this.#refuse('limit.sockets', closeCodes.limits)
       return
     }
-    this.userId = user.id
-    // The user's own stream first: from here on, no room joined meanwhile is missed.
+    this.#arrive(user.id)
     const own = userSubject(user.id)
-    await hub.track([own])
-    const late = new Map<string, number>()
-    const arriving: Follower = lateFollower(user.id, late)
-    hub.arrive(arriving)
-    let readable: readonly Readable[]
-    try {
-      const asked = hello.follow === 'all' ? 'all' : hello.follow.filter((subject) => subject !== own)
-      readable = await this.#readable(user.id, asked, user.session)
-    } finally {
-      hub.depart(arriving)
-    }
+    const readable = await this.#readable(
+      user.id,
+      hello.follow === 'all' ? 'all' : [own, ...hello.follow],
+      user.session,
+    )
     if (this.#state.kind !== 'opening') return
     // While chat was asked, it may have: from here on whoever ends it finds this socket.
     if (this.#context.hasEnded?.(user.session)) throw new KlatschError('auth.session_ended')
-    const waiting = this.#state.waiting
+    const { waiting, joined } = this.#state
     const session = this.#context.newSessionId()
     const state = { kind: 'open' as const, user, session }
     this.#state = state
-    const mine = users.get(user.id)
-    if (mine) mine.add(this)
-    else users.set(user.id, new Set([this]))
-    hub.arrive(this)
-
-    const streams = [
-      { subject: own, first: 1, head: hub.head(own) },
-      ...readable.filter((stream) => stream.subject !== own && hub.mayStillRead(user.id, stream)),
-    ]
+    const streams = readable.filter((stream) => hub.mayStillRead(user.id, stream))
     this.send(welcome(user, session, this.#context.limiter.rate, streams, hub, this.#time()))
     this.#following.begin(hello, streams)
     this.#context.presence?.arrived(this, session)
-    for (const [subject, seq] of late) this.joined(subject, seq)
+    for (const [subject, seq] of joined) this.joined(subject, seq)
     for (const frame of waiting) {
       if (this.#state === state) this.#handle(frame, state)
     }
@@ -273,12 +264,11 @@ export class Connection implements Follower {
   async #readable(
     user: string,
     asked: 'all' | readonly string[],
-    session?: string,
+    session: string,
   ): Promise<readonly Readable[]> {
-    const { hub, queries } = this.#context
+    const { hub } = this.#context
     for (let tries = 0; tries < ASK_AGAIN; tries += 1) {
-      const readable = await queries.streams(user, asked, session)
-      await hub.track(readable.map((stream) => stream.subject))
+      const readable = await hub.ask(user, asked, session)
       if (readable.every((stream) => hub.mayStillRead(user, stream) !== undefined)) return readable
     }
     throw new KlatschError('server.overloaded')
@@ -288,7 +278,8 @@ export class Connection implements Follower {
     if (this.closed) return
     const code = error instanceof KlatschError ? error.code : 'server.internal'
     if (code === 'server.internal') this.#context.warn({ err: error }, 'hello failed')
-    this.#refuse(code, code.startsWith('auth.') ? closeCodes.token : closeCodes.restarting)
+    if (code.startsWith('auth.')) this.#refuse(code, closeCodes.token)
+    else this.#comeAgain(code)
   }
 
   #handle(frame: ClientFrame, state: Extract<State, { kind: 'open' }>): void {
@@ -337,7 +328,8 @@ export class Connection implements Follower {
   }
 
   joined(subject: string, seq: number): void {
-    if (this.#state.kind === 'open') this.#following.joined(subject, seq)
+    if (this.#state.kind === 'opening') this.#state.joined.set(subject, seq)
+    else if (this.#state.kind === 'open') this.#following.joined(subject, seq)
   }
 
   #present(frame: Extract<ClientFrame, { type: 'signal' | 'watch' }>): void {
@@ -416,6 +408,14 @@ export class Connection implements Follower {
   ): void {
     const { title, retryable } = errorCodes[code]
     this.send({ type: 'error', code, retryable, ...more, detail: more.detail ?? title })
+  }
+
+  /** For the moment there is no way in: says when to try again, not all at the same time. */
+  #comeAgain(code: ErrorCode): void {
+    this.#context.hellos.refused += 1
+    const retryAfterMs = Math.round(COME_AGAIN_MS * (1 + this.#context.random()))
+    this.#sendError(code, { retryAfterMs })
+    this.close(closeCodes.tryAgainLater, code)
   }
 
   #refuse(code: ErrorCode, closeCode: number): void {

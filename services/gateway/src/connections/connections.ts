@@ -2,12 +2,17 @@ import { closeCodes } from '@klatsch/contracts'
 import { pause } from '@klatsch/streams'
 import { Connection } from './connection.ts'
 import type { ConnectionContext, Transport } from './context.ts'
+import { Backlog } from './outgoing.ts'
 
 const TICK_MS = 2_000
 
 export interface Connections {
   readonly size: number
   readonly users: number
+  /** Hellos refused for the moment. */
+  readonly refused: number
+  /** Bytes that wait for readers who are slow to take them. */
+  readonly backlog: number
   add(transport: Transport): Connection
   remove(connection: Connection): void
   /** This session of the user's has ended: cuts its sockets. */
@@ -21,7 +26,7 @@ export interface Connections {
 
 /** All sockets of this gateway. One timer looks after all of them; each is written to once a turn. */
 export function createConnections(
-  context: Omit<ConnectionContext, 'users' | 'writeLater'>,
+  context: Omit<ConnectionContext, 'users' | 'writeLater' | 'backlog' | 'hellos'>,
   atEndOfTurn: (task: () => void) => void,
 ): Connections {
   const { scheduler } = context
@@ -35,6 +40,8 @@ export function createConnections(
   const shared: ConnectionContext = {
     ...context,
     users,
+    backlog: new Backlog(),
+    hellos: { refused: 0 },
     writeLater(connection) {
       toWrite.push(connection)
       if (toWrite.length > 1) return
@@ -59,6 +66,12 @@ export function createConnections(
     },
     get users() {
       return users.size
+    },
+    get refused() {
+      return shared.hellos.refused
+    },
+    get backlog() {
+      return shared.backlog.bytes
     },
     add(transport) {
       const connection = new Connection(shared, transport)

@@ -5,7 +5,7 @@ import type { Commands } from '../outbound/commands.ts'
 import type { Presence } from '../presence/presence.ts'
 import type { Connection } from './connection.ts'
 import type { Hub } from './hub.ts'
-import type { ChatQueries } from './queries.ts'
+import type { Backlog } from './outgoing.ts'
 
 /** A socket, as a connection needs it. */
 export interface Transport {
@@ -19,10 +19,14 @@ export interface Transport {
   resumeReading(): void
 }
 
+export interface HelloCounts {
+  /** Refused for the moment, because of too much to do or because `chat` could not be asked. */
+  refused: number
+}
+
 /** What connections share. */
 export interface ConnectionContext {
   readonly hub: Hub
-  readonly queries: ChatQueries
   readonly commands: Commands
   readonly verify: VerifyToken
   /** Whether this session (the `sid` of its tokens) ended before its time. */
@@ -35,6 +39,8 @@ export interface ConnectionContext {
   readonly warn: (fields: object, message: string) => void
   /** Has the connection written at the end of this turn, once. */
   readonly writeLater: (connection: Connection) => void
-  /** The connections of each user on this gateway. */
+  readonly backlog: Backlog
+  readonly hellos: HelloCounts
+  /** The connections of each user on this gateway, those that are opening among them. */
   readonly users: Map<string, Set<Connection>>
 }

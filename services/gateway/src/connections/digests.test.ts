@@ -8,7 +8,7 @@ async function room(events = 3) {
   const record = truth()
   for (let n = 0; n < events; n += 1) record.append()
   const hub = hubOver(record, time, () => 1)
-  const tracked = hub.track([subject])
+  const tracked = hub.ask(user, [subject])
   await time.pass(10)
   await tracked
   return { time, record, hub }

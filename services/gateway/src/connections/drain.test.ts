@@ -1,4 +1,4 @@
-import { closeCodes } from '@klatsch/contracts'
+import { closeCodes, emptyTip } from '@klatsch/contracts'
 import type { AuthenticatedUser } from '@klatsch/service-kit'
 import type { Scheduler } from '@klatsch/streams'
 import { expect, test } from 'vitest'
@@ -36,12 +36,9 @@ function gateway() {
     }
   }
   const queries: ChatQueries = {
-    streams: async () => [],
+    streams: async (questions) => questions.map(() => []),
     heads: async () => ({}),
-    events: async () => ({
-      items: [],
-      head: { seq: 0, chain: '', messageNo: 0, time: '1970-01-01T00:00:00.000Z' },
-    }),
+    events: async (pages) => pages.map(() => ({ items: [], head: emptyTip })),
   }
   const atEndOfTurn = endOfTurn()
   const common = { queries, scheduler, random: () => 0.5, warn: () => {} }

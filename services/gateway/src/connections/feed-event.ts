@@ -1,4 +1,4 @@
-import { headers, knownEvent, streamEventSchema } from '@klatsch/contracts'
+import { headers, type KnownEvent, streamEventSchema } from '@klatsch/contracts'
 import type { IncomingRecord } from '@klatsch/event-bus'
 import type { Linked } from '@klatsch/streams'
 import { bodyOfTextFrame, textFrame } from './text-frame.ts'
@@ -7,8 +7,6 @@ import { bodyOfTextFrame, textFrame } from './text-frame.ts'
 export interface FeedEvent extends Linked {
   readonly subject: string
   readonly type: string
-  readonly actor: string
-  readonly causationId: string
   /** RFC 3339. */
   readonly time: string
   /** Of a message: its number in the room. */
@@ -30,30 +28,18 @@ export function feedEventOf(record: IncomingRecord): FeedEvent | undefined {
     prevchain: h[headers.prevchain] ?? '',
     chain,
     type,
-    actor: h[headers.actor] ?? '',
-    causationId: h[headers.causationId] ?? '',
     time: h[headers.time] ?? new Date(record.timestamp).toISOString(),
     messageNo: h[headers.messageNo] === undefined ? undefined : Number(h[headers.messageNo]),
     frame: textFrame(record.value),
   }
 }
 
-/** From the text of an event as `chat` keeps it: the same bytes as on the log. */
+/** From the text of an event as `chat` keeps it: the same bytes as on the log, which it wrote itself. */
 export function feedEventOfText(text: string): FeedEvent {
-  const event = streamEventSchema.parse(JSON.parse(text))
-  const known = knownEvent(event)
-  return {
-    subject: event.subject,
-    seq: event.seq,
-    prevchain: event.prevchain,
-    chain: event.chain,
-    type: event.type,
-    actor: event.actor,
-    causationId: event.causationid,
-    time: event.time,
-    messageNo: known?.type === 'chat.message.sent.v1' ? known.data.messageNo : undefined,
-    frame: textFrame(Buffer.from(text)),
-  }
+  const event = JSON.parse(text) as KnownEvent
+  const { subject, seq, prevchain, chain, type, time } = event
+  const messageNo = type === 'chat.message.sent.v1' ? event.data.messageNo : undefined
+  return { subject, seq, prevchain, chain, type, time, messageNo, frame: textFrame(Buffer.from(text)) }
 }
 
 /** The event itself, parsed: for the few that the gateway must understand (memberships, answers to REST writes). */

@@ -75,11 +75,10 @@ export class Following {
   }
 
   async #ask(subject: string, cursor: Cursor | undefined, mode: () => FollowMode): Promise<void> {
-    const { hub, queries } = this.#context
+    const { hub } = this.#context
     const { userId } = this.#socket
     for (let asked = 1; ; asked += 1) {
-      const [readable] = await queries.streams(userId, [subject])
-      if (readable) await hub.track([subject])
+      const [readable] = await hub.ask(userId, [subject])
       if (this.#socket.closed) return
       const may = readable !== undefined && hub.mayStillRead(userId, readable)
       if (may === true) {

@@ -1,12 +1,11 @@
 import type { StreamTip } from '@klatsch/contracts'
 import { backoffMs, pause, type Scheduler } from '@klatsch/streams'
-import { type FeedEvent, feedEventOfText } from './feed-event.ts'
-import type { ChatQueries } from './queries.ts'
+import type { Asking } from './asking.ts'
+import type { FeedEvent } from './feed-event.ts'
 import type { TrackedStream } from './tracked-stream.ts'
 
 /** A hole may close by itself: records of one stream can arrive out of order after a handover. */
 const REORDER_MS = 100
-const PAGE = 500
 
 export interface Healer {
   /** Something beyond the next seq came: wait a moment, then fetch what is missing. */
@@ -21,7 +20,7 @@ export interface Healer {
 export function createHealer(options: {
   /** A deliberate bug: heals nothing. */
   off: boolean
-  queries: ChatQueries
+  asking: Asking
   scheduler: Scheduler
   random: () => number
   warn: (fields: object, message: string) => void
@@ -31,7 +30,7 @@ export function createHealer(options: {
   restart: (stream: TrackedStream, head: StreamTip) => void
   healed: () => void
 }): Healer {
-  const { queries, scheduler, random, warn, signal } = options
+  const { asking, scheduler, random, warn, signal } = options
 
   const incomplete = (stream: TrackedStream) => stream.hasHole || stream.head.seq < stream.expected
 
@@ -44,19 +43,18 @@ export function createHealer(options: {
       for (let failures = 0, asked = !look; (!asked || incomplete(stream)) && !signal.aborted; ) {
         try {
           const { seq: after, chain } = stream.head
-          const answer = await queries.events(stream.subject, after, PAGE)
-          const events = answer.items.map(feedEventOfText)
+          const { events, head } = await asking.heal(stream.subject, after)
           // Live events may have closed the hole meanwhile; only what follows the position now counts.
           const { seq: now, chain: chainNow } = stream.head
           const next = events.find((event) => event.seq === now + 1)
-          const lost = answer.head.seq < after || (answer.head.seq === after && answer.head.chain !== chain)
+          const lost = head.seq < after || (head.seq === after && head.chain !== chain)
           if (lost || (next && next.prevchain !== chainNow)) {
-            options.restart(stream, answer.head)
+            options.restart(stream, head)
             return
           }
           for (const event of events) if (event.seq > now) options.take(stream, event)
           if (events.length === 0) {
-            stream.expected = Math.min(stream.expected, answer.head.seq)
+            stream.expected = Math.min(stream.expected, head.seq)
             if (!stream.hasHole) return
             throw new Error('a hole that Postgres cannot fill yet')
           }
@@ -76,7 +74,7 @@ export function createHealer(options: {
   return {
     hole: (stream) => void heal(stream, REORDER_MS, false),
     expect(stream, seq) {
-      if (!stream.isOpen || stream.head.seq >= seq) return
+      if (stream.head.seq >= seq) return
       stream.expected = Math.max(stream.expected, seq)
       void heal(stream, REORDER_MS, false)
     },

@@ -1,7 +1,6 @@
 import { limits, type WelcomeFrame } from '@klatsch/contracts'
 import type { AuthenticatedUser } from '@klatsch/service-kit'
 import type { Rate } from '../domain/token-bucket.ts'
-import type { Follower } from './followers.ts'
 import type { Hub } from './hub.ts'
 
 export function welcome(
@@ -31,19 +30,5 @@ export function welcome(
       resumeEvents: limits.resumeEvents,
     },
     time,
-  }
-}
-
-/** Stands in while a connection opens: notes which rooms are joined in between. */
-export function lateFollower(userId: string, late: Map<string, number>): Follower {
-  return {
-    userId,
-    congested: false,
-    crowded: false,
-    closed: false,
-    push() {},
-    send() {},
-    ended() {},
-    joined: (subject, seq) => void late.set(subject, seq),
   }
 }

@@ -48,7 +48,7 @@ test('[D5] whatever the log drops, doubles or reorders, and whoever reads slowly
         let asked = 0
         let calm = true
         const hub = hubOver(record, time, () => (calm ? 5 : latencies[asked++ % latencies.length]!))
-        const opened = hub.track([subject])
+        const opened = hub.ask(user, [subject])
         await time.pass(10)
         await opened
         calm = false
@@ -115,7 +115,7 @@ test('[W4] a cursor of another history, or from the future, is sent to a fresh p
   const record = truth()
   for (let n = 0; n < 300; n += 1) record.append()
   const hub = hubOver(record, time, () => 1)
-  const tracked = hub.track([subject])
+  const tracked = hub.ask(user, [subject])
   await time.pass(10)
   await tracked
   for (const cursor of [
@@ -138,7 +138,7 @@ test('[D8] who leaves gets the event that says so, and nothing after it, even wh
   const time = virtualTime()
   const record = truth()
   const hub = hubOver(record, time, () => 1)
-  const tracked = hub.track([subject])
+  const tracked = hub.ask(user, [subject])
   await time.pass(10)
   await tracked
   const [fast, slow] = [reader(), reader()]
@@ -158,5 +158,26 @@ test('[D8] who leaves gets the event that says so, and nothing after it, even wh
     expect(seqs(socket.frames)).toEqual([1, 2])
     expect(socket.frames.at(-1)).toEqual({ type: 'unfollowed', subject, code: 'left', seq: 2 })
   }
+  hub.close()
+})
+
+test('[D5] what went by before the answer came is not missed, where nobody followed the stream yet', async () => {
+  const time = virtualTime()
+  const record = truth()
+  record.append()
+  const hub = hubOver(record, time, () => 50)
+  const asked = hub.ask(user, [subject])
+  await time.pass(10)
+  const late = record.append()
+  expect(hub.wants(subject)).toBe(false)
+  hub.passed(late.subject, late.seq)
+  await time.pass(60)
+  const [answer] = await asked
+  expect(answer!.head.seq).toBe(1)
+  const socket = reader()
+  hub.subscribe(socket, answer!, undefined, 'full')
+  // Long before heads are compared.
+  await time.pass(1_000)
+  expect(seqs(socket.frames)).toEqual([2])
   hub.close()
 })

@@ -1,6 +1,7 @@
 import { type Cursor, emptyTip, type FollowMode, type StreamTip } from '@klatsch/contracts'
 import type { Scheduler } from '@klatsch/streams'
 import { type Bugs, noBugs } from '../domain/bugs.ts'
+import { type Asking, createAsking } from './asking.ts'
 import { createCatchUp } from './catch-up.ts'
 import { type FeedCounts, noCounts } from './counts.ts'
 import { createDigests } from './digests.ts'
@@ -9,6 +10,8 @@ import { type Follower, Followers } from './followers.ts'
 import { keepCheckingHeads } from './head-check.ts'
 import { createHealer } from './healer.ts'
 import { roomJoined, stillMember, whoLeft } from './memberships.ts'
+import { Pace } from './pace.ts'
+import { PassersBy } from './passers-by.ts'
 import type { ChatQueries, Readable } from './queries.ts'
 import { RingBudget } from './ring.ts'
 import type { Subscriber, Subscription } from './subscription.ts'
@@ -16,23 +19,26 @@ import { TrackedStream } from './tracked-stream.ts'
 
 /** Streams nobody here follows any more are kept this long, for those who come right back. */
 const LINGER_MS = 60_000
-const HEADS_PER_QUERY = 5_000
 
 export interface Hub {
   readonly counts: FeedCounts
   readonly streams: number
+  /** Questions to `chat` that wait, and pushes that wait for another turn. */
+  readonly waiting: Asking['waiting'] & { readonly pushes: number }
   /** Hands in what came from `chat.events`, in the order of its partition. */
   accept(events: Iterable<FeedEvent>): void
   /** Whether events of this stream are wanted here; others need not be built. */
   wants(subject: string): boolean
+  /** An event went by that is not wanted. */
+  passed(subject: string, seq: number): void
   /** The users of those who follow a stream here, one for each socket. */
   followers(subject: string): string[]
   /** An outcome says that the stream has this seq: look, if it has not come yet. */
   heard(subject: string, seq: number): void
   arrive(follower: Follower): void
   depart(follower: Follower): void
-  /** Tracks these streams, so that nothing after the answer is missed. */
-  track(subjects: readonly string[]): Promise<void>
+  /** Asks what a user may read, and tracks it, so that nothing after the heads in the answer is missed. */
+  ask(user: string, follow: 'all' | readonly string[], session?: string): Promise<readonly Readable[]>
   head(subject: string): StreamTip
   /**
    * Whether a user who might read the stream when Postgres was asked still may, after what came since; undefined where
@@ -70,6 +76,9 @@ export function createHub(options: {
   const { bugs = noBugs, queries, scheduler, random, warn } = options
   const streams = new Map<string, TrackedStream>()
   const followers = new Followers()
+  const passersBy = new PassersBy()
+  const asking = createAsking(queries, options.atEndOfTurn)
+  const pace = new Pace(scheduler)
   const dirty = new Set<TrackedStream>()
   const budget = new RingBudget(options.ringBytes)
   const counts = noCounts()
@@ -103,7 +112,7 @@ export function createHub(options: {
 
   const healer = createHealer({
     off: bugs.gapFillOff,
-    queries,
+    asking,
     scheduler,
     random,
     warn,
@@ -124,7 +133,8 @@ export function createHub(options: {
   })
 
   const catchUp = createCatchUp({
-    queries,
+    asking,
+    pace,
     scheduler,
     random,
     counts,
@@ -170,14 +180,17 @@ export function createHub(options: {
     if (joined) for (const follower of followers.of(event.subject)) follower.joined(joined.room, joined.seq)
   }
 
-  async function openStreams(opening: readonly TrackedStream[]): Promise<void> {
-    for (let from = 0; from < opening.length; from += HEADS_PER_QUERY) {
-      const some = opening.slice(from, from + HEADS_PER_QUERY)
-      const heads = await queries.heads(some.map((stream) => stream.subject))
-      for (const stream of some) {
-        for (const event of stream.open(heads[stream.subject] ?? emptyTip)) takeIn(stream, event)
-      }
+  /** Tracks a stream that ended there when Postgres was asked. */
+  function track({ subject, head }: Readable): void {
+    const known = streams.get(subject)
+    if (known) {
+      healer.expect(known, head.seq)
+      return
     }
+    const stream = new TrackedStream(subject, head, budget)
+    stream.unusedSince = scheduler.now()
+    streams.set(subject, stream)
+    healer.expect(stream, passersBy.seen(subject))
   }
 
   /** Those that somebody follows; those that nobody has followed for a while are let go of. */
@@ -189,7 +202,7 @@ export function createHub(options: {
         stream.close()
       }
     }
-    return [...streams.values()].filter((stream) => stream.isOpen && stream.unusedSince === undefined)
+    return [...streams.values()].filter((stream) => stream.unusedSince === undefined)
   }
   void keepCheckingHeads({
     streams: inUse,
@@ -207,7 +220,11 @@ export function createHub(options: {
     get streams() {
       return streams.size
     },
+    get waiting() {
+      return { ...asking.waiting, pushes: pace.waiting }
+    },
     wants: (subject) => streams.has(subject),
+    passed: (subject, seq) => passersBy.note(subject, seq),
     followers: (subject) =>
       [...(streams.get(subject)?.subscriptions ?? [])].map(({ subscriber }) => subscriber.userId),
     accept(events) {
@@ -222,28 +239,15 @@ export function createHub(options: {
     },
     arrive: (follower) => followers.arrive(follower),
     depart: (follower) => followers.depart(follower),
-    async track(subjects) {
-      const fresh: TrackedStream[] = []
-      const waits: Promise<void>[] = []
-      for (const subject of subjects) {
-        let stream = streams.get(subject)
-        if (!stream) {
-          stream = new TrackedStream(subject, budget)
-          stream.unusedSince = scheduler.now()
-          streams.set(subject, stream)
-        }
-        if (stream.isOpen) continue
-        if (stream.opening) waits.push(stream.opening)
-        else fresh.push(stream)
+    async ask(user, follow, session) {
+      passersBy.begin()
+      try {
+        const readable = await asking.readable(user, follow, session)
+        for (const stream of readable) track(stream)
+        return readable
+      } finally {
+        passersBy.end()
       }
-      if (fresh.length > 0) {
-        const opening = openStreams(fresh).finally(() => {
-          for (const stream of fresh) stream.opening = undefined
-        })
-        for (const stream of fresh) stream.opening = opening
-        waits.push(opening)
-      }
-      await Promise.all(waits)
     },
     head: (subject) => streams.get(subject)?.head ?? emptyTip,
     mayStillRead(user, { subject, head }) {
@@ -254,7 +258,7 @@ export function createHub(options: {
     },
     subscribe(subscriber, { subject, first, head: asked }, cursor, mode) {
       const stream = streams.get(subject)
-      if (!stream?.isOpen) throw new Error(`${subject} is not tracked`)
+      if (!stream) throw new Error(`${subject} is not tracked`)
       flush(stream)
       const { seq } = stream.head
       const sent = cursor ? Math.max(cursor.seq, first - 1) : seq

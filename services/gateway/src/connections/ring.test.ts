@@ -10,8 +10,6 @@ const event = (seq: number, bytes = 100): FeedEvent => ({
   type: 't',
   time: '2026-01-01T00:00:00.000Z',
   messageNo: undefined,
-  actor: 'a',
-  causationId: 'x',
   frame: Buffer.alloc(bytes),
 })
 
@@ -43,4 +41,34 @@ test('all streams together keep to the budget: the one longest unused is emptied
   expect(a.after(5)).toBeUndefined()
   expect(b.after(0)).toHaveLength(6)
   expect(budget.used).toBe(600)
+})
+
+test('takes in what was fetched, where it leads up to what is there', () => {
+  const ring = new Ring(new RingBudget(1e9))
+  const head = { seq: 10, chain: 'c10' }
+  const run = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => event(from + i))
+  ring.prepend(run(4, 9), head)
+  expect(ring.after(4)).toBeUndefined()
+  ring.prepend(run(7, 10), { seq: 10, chain: 'another' })
+  expect(ring.after(8)).toBeUndefined()
+  ring.prepend(run(7, 10), head)
+  expect(ring.after(6)?.map(({ seq }) => seq)).toEqual([7, 8, 9, 10])
+  ring.push(event(11))
+  // Overlaps what is there.
+  ring.prepend(run(3, 9), head)
+  expect(ring.after(2)?.map(({ seq }) => seq)).toEqual([3, 4, 5, 6, 7, 8, 9, 10, 11])
+  ring.prepend(run(1, 1), head)
+  expect(ring.after(0)).toBeUndefined()
+})
+
+test('takes in no more than there is room for: the latest', () => {
+  const budget = new RingBudget(1e9)
+  const ring = new Ring(budget)
+  const all = Array.from({ length: 500 }, (_, i) => event(i + 1))
+  ring.prepend(all, { seq: 500, chain: 'c500' })
+  expect(ring.after(244)).toHaveLength(256)
+  expect(ring.after(243)).toBeUndefined()
+  expect(budget.used).toBe(25_600)
+  ring.clear()
+  expect(budget.used).toBe(0)
 })

@@ -1,3 +1,4 @@
+import type { Head } from '@klatsch/contracts'
 import type { FeedEvent } from './feed-event.ts'
 
 /** The latest events of one stream, contiguous, for resumes from memory. */
@@ -17,6 +18,27 @@ export class Ring {
     while (this.#events.length > this.#budget.eventsPerStream || this.#bytes > this.#budget.bytesPerStream) {
       this.#add(-(this.#events.shift()?.frame.length ?? 0))
     }
+  }
+
+  /** Puts a contiguous run before what is here, as much of its end as there is room for; `head`: of the stream. */
+  prepend(events: readonly FeedEvent[], head: Head): void {
+    const first = this.#events[0]
+    const next = first ? { seq: first.seq - 1, chain: first.prevchain } : head
+    let end = events.length
+    while (end > 0 && events[end - 1]!.seq > next.seq) end -= 1
+    const last = events[end - 1]
+    if (last?.seq !== next.seq || last.chain !== next.chain) return
+    let from = end
+    for (let bytes = this.#bytes; from > 0; from -= 1) {
+      bytes += events[from - 1]!.frame.length
+      const count = this.#events.length + end - from + 1
+      if (count > this.#budget.eventsPerStream || bytes > this.#budget.bytesPerStream) break
+    }
+    if (from === end) return
+    const kept = events.slice(from, end)
+    this.#events = [...kept, ...this.#events]
+    this.#add(kept.reduce((sum, event) => sum + event.frame.length, 0))
+    this.#budget.touch(this)
   }
 
   #add(bytes: number): void {

@@ -1,12 +1,9 @@
-import { emptyTip, type StreamTip } from '@klatsch/contracts'
+import type { StreamTip } from '@klatsch/contracts'
 import { StreamReader } from '@klatsch/streams'
 import { digestFrame } from './digest-frame.ts'
 import type { FeedEvent } from './feed-event.ts'
 import { Ring, type RingBudget } from './ring.ts'
 import type { Subscription } from './subscription.ts'
-
-/** Events kept while the stream's head is being asked for; what does not fit is fetched as a hole later. */
-const MAX_EARLY = 1_000
 
 export type Arrival =
   | { readonly kind: 'ready'; readonly events: readonly FeedEvent[] }
@@ -17,31 +14,26 @@ export type Arrival =
 /** One stream that some socket here follows: reads it in order, and hands each event to those who are live, once. */
 export class TrackedStream {
   readonly subject: string
-  /** Resolved once the head is known. */
-  opening: Promise<void> | undefined
   /** A hole or a fork is being healed. */
   healing = false
   /** The stream is known to reach this seq. */
   expected = 0
   /** When the last subscription ended; undefined while there are some. */
   unusedSince: number | undefined
-  #reader: StreamReader<FeedEvent> | undefined
-  #head: StreamTip = emptyTip
+  readonly #reader: StreamReader<FeedEvent>
+  #head: StreamTip
   #digest: { readonly seq: number; readonly frame: Buffer } | undefined
-  #early: FeedEvent[] = []
   #pending: Buffer[] = []
   readonly #live = new Set<Subscription>()
   readonly #behind = new Set<Subscription>()
   readonly #digested = new Set<Subscription>()
   readonly #ring: Ring
 
-  constructor(subject: string, budget: RingBudget) {
+  constructor(subject: string, head: StreamTip, budget: RingBudget) {
     this.subject = subject
+    this.#head = head
+    this.#reader = new StreamReader(head)
     this.#ring = new Ring(budget)
-  }
-
-  get isOpen(): boolean {
-    return this.#reader !== undefined
   }
 
   /** Of the last event appended. */
@@ -50,7 +42,7 @@ export class TrackedStream {
   }
 
   get hasHole(): boolean {
-    return this.#reader?.hasGap ?? false
+    return this.#reader.hasGap
   }
 
   get subscriptions(): Iterable<Subscription> {
@@ -67,22 +59,8 @@ export class TrackedStream {
     return this.#behind
   }
 
-  /** Fixes the position; events that came since tracking began are accepted on top. */
-  open(head: StreamTip): FeedEvent[] {
-    if (this.#reader) return []
-    this.#reader = new StreamReader(head)
-    this.#head = head
-    const early = this.#early
-    this.#early = []
-    return early
-  }
-
   /** Judges an event's place. What is ready must be appended, one by one, in order. */
   accept(event: FeedEvent): Arrival {
-    if (!this.#reader) {
-      if (this.#early.length < MAX_EARLY) this.#early.push(event)
-      return { kind: 'nothing' }
-    }
     const verdict = this.#reader.accept(event)
     switch (verdict.kind) {
       case 'ready':
@@ -97,8 +75,8 @@ export class TrackedStream {
   }
 
   append(event: FeedEvent): void {
-    const { seq, chain, time, messageNo = this.#head.messageNo } = event
-    this.#head = { seq, chain, time, messageNo }
+    const { seq, chain, time } = event
+    this.#head = { seq, chain, time, messageNo: event.messageNo ?? this.#head.messageNo }
     this.#ring.push(event)
     if (this.#live.size > 0) this.#pending.push(event.frame)
   }
@@ -132,6 +110,11 @@ export class TrackedStream {
   /** The events after `seq` from memory, or undefined when they must be fetched. */
   recent(seq: number): readonly FeedEvent[] | undefined {
     return this.#ring.after(seq)
+  }
+
+  /** Keeps events that were fetched, where they lead up to those in memory or to the head. */
+  remember(events: readonly FeedEvent[]): void {
+    this.#ring.prepend(events, this.#head)
   }
 
   chainAt(seq: number): string | undefined {
@@ -169,7 +152,7 @@ export class TrackedStream {
 
   /** Starts over at another history. */
   restart(head: StreamTip): void {
-    this.#reader?.reset(head)
+    this.#reader.reset(head)
     this.#head = head
     this.expected = 0
     this.#digest = undefined

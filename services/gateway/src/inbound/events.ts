@@ -35,7 +35,7 @@ export function handleEvents(
       if (hub.wants(record.key)) {
         const event = feedEventOf(record)
         if (event) wanted.push(event)
-      }
+      } else hub.passed(record.key, Number(record.headers[headers.seq]))
       requests.takeEvent(record)
       if (record.headers[headers.type] === SESSION_ENDED) ended.push(record)
     }

@@ -101,8 +101,9 @@ export function writeRoutes(
   const { commands, queries, verify, limiter } = options
 
   async function eventAt(subject: string, seq: number): Promise<KnownEvent | undefined> {
-    const { items } = await queries.events(subject, seq - 1, 1)
-    return items[0] === undefined ? undefined : knownEvent(streamEventSchema.parse(JSON.parse(items[0])))
+    const [page] = await queries.events([{ subject, after: seq - 1, limit: 1 }])
+    const [text] = page?.items ?? []
+    return text === undefined ? undefined : knownEvent(streamEventSchema.parse(JSON.parse(text)))
   }
 
   async function handle(write: Write, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {

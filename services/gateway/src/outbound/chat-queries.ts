@@ -45,19 +45,21 @@ export function chatQueries(
   }
 
   return {
-    async streams(user, follow, session) {
-      const { ended, streams } = await ask(
-        '/internal/streams',
-        { user, follow, session },
-        streamsAnswerSchema,
+    async streams(questions) {
+      const { streams, answers } = await ask('/internal/streams', { questions }, streamsAnswerSchema)
+      return answers.map((answer) =>
+        answer === 'ended'
+          ? answer
+          : answer.map(([index, first]) => {
+              const { subject, ...head } = streams[index]!
+              return { subject, first, head }
+            }),
       )
-      if (ended) throw new KlatschError('auth.session_ended')
-      return streams
     },
     endedSessions: async () =>
       (await ask('/internal/sessions/ended', {}, endedSessionsAnswerSchema)).sessions,
     heads: async (subjects) => (await ask('/internal/heads', { subjects }, headsAnswerSchema)).heads,
-    events: (subject, after, limit) => ask('/internal/events', { subject, after, limit }, eventsAnswerSchema),
+    events: async (pages) => (await ask('/internal/events', { pages }, eventsAnswerSchema)).pages,
     close: () => pool.destroy(),
   }
 }

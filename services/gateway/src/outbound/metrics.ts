@@ -36,6 +36,11 @@ export function showMetrics(parts: {
     'Passing events (digests, presence, typing) that a crowded socket was not sent at the time.',
     () => hub.counts.passingDropped + presence.dropped,
   )
+  show('hellos_waiting', 'Hellos and follows that wait to be asked for.', () => hub.waiting.hellos)
+  show('hellos_refused_total', 'Hellos refused for the moment.', () => connections.refused)
+  show('pages_waiting', 'Pages of events that wait to be asked for.', () => hub.waiting.pages)
+  show('pushes_waiting', 'Resumes that wait for another turn.', () => hub.waiting.pushes)
+  show('backlog_bytes', 'Bytes that wait for slow readers.', () => connections.backlog)
   show('commands_waiting', 'Commands that wait for their outcome.', () => requests.waiting)
   show('people_watched', "People on somebody's screen.", () => presence.watched)
   show('signals_total', 'Records put on presence.signals.', () => presence.counts.said)

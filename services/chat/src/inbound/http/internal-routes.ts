@@ -16,7 +16,7 @@ import type { FastifyInstance } from 'fastify'
 import { ACCESS_SECONDS } from '../../domain/sessions.ts'
 import type { Accounts } from '../../outbound/accounts.ts'
 import type { CommandRows } from '../../outbound/command-rows.ts'
-import type { Streams } from '../../outbound/streams.ts'
+import type { ReadableStream, Streams } from '../../outbound/streams.ts'
 import { requireService } from './callers.ts'
 
 /** Twenty thousand subjects are more than what people may send. */
@@ -41,9 +41,10 @@ export function internalRoutes(
   }
 
   app.post('/internal/streams', route, async (request): Promise<StreamsAnswer> => {
-    const { user, follow, session } = parseInput(streamsBodySchema, request.body)
-    if (session !== undefined && !(await accounts.isAlive(session))) return { ended: true, streams: [] }
-    return { ended: false, streams: [...(await streams.readable(user, follow))] }
+    const { questions } = parseInput(streamsBodySchema, request.body)
+    const alive = await accounts.alive(questions.flatMap(({ session }) => session ?? []))
+    const isOpen = ({ session }: (typeof questions)[number]) => session === undefined || alive.has(session)
+    return numbered(questions.map(isOpen), await streams.readable(questions.filter(isOpen)))
   })
   app.post('/internal/sessions/ended', route, async (): Promise<EndedSessionsAnswer> => {
     const then = new Date(now() - ACCESS_SECONDS * 1_000)
@@ -54,9 +55,9 @@ export function internalRoutes(
     return { heads: Object.fromEntries(await streams.heads(subjects)) }
   })
   app.post('/internal/events', route, async (request): Promise<EventsAnswer> => {
-    const { subject, after, limit } = parseInput(eventsBodySchema, request.body)
-    const { items, head } = await streams.events(subject, after, limit)
-    return { items: [...items], head }
+    const { pages } = parseInput(eventsBodySchema, request.body)
+    const answers = await streams.events(pages)
+    return { pages: answers.map(({ items, head }) => ({ items: [...items], head })) }
   })
   app.post('/internal/outcomes', route, async (request): Promise<OutcomesAnswer> => {
     const { names } = parseInput(outcomesBodySchema, request.body)
@@ -65,4 +66,23 @@ export function internalRoutes(
   app.post('/internal/command-rows', route, async (request): Promise<CommandRowsAnswer> => {
     return { rows: await commandRows.rows(parseInput(commandRowsBodySchema, request.body)) }
   })
+}
+
+/** Many who may read the same streams name them by a number. `readable`: of those whose session is open, in their order. */
+function numbered(open: readonly boolean[], readable: readonly (readonly ReadableStream[])[]): StreamsAnswer {
+  const indexes = new Map<string, number>()
+  const streams: StreamsAnswer['streams'] = []
+  const next = readable.values()
+  const answers = open.map((isOpen): StreamsAnswer['answers'][number] => {
+    if (!isOpen) return 'ended'
+    return (next.next().value ?? []).map(({ subject, first, head }): [number, number] => {
+      let index = indexes.get(subject)
+      if (index === undefined) {
+        index = streams.push({ subject, ...head }) - 1
+        indexes.set(subject, index)
+      }
+      return [index, first]
+    })
+  })
+  return { streams, answers }
 }

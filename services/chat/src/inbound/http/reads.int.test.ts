@@ -7,6 +7,7 @@ import {
   messageSchema,
   roomSchema,
   type Session,
+  type StreamTip,
   streamEventSchema,
   streamId,
   streamsAnswerSchema,
@@ -192,9 +193,9 @@ describe('commands', () => {
 describe('what gateways ask', () => {
   test('is answered to those with the internal token only', async () => {
     for (const [what, body] of [
-      ['streams', { user: ada.user.id, follow: 'all' }],
+      ['streams', { questions: [{ user: ada.user.id, follow: 'all' }] }],
       ['heads', { subjects: [] }],
-      ['events', { subject: kitchen.subject, after: 0, limit: 1 }],
+      ['events', { pages: [{ subject: kitchen.subject, after: 0, limit: 1 }] }],
     ] as const) {
       const url = `/internal/${what}`
       expect((await server.post(url, body)).body.code).toBe('auth.required')
@@ -203,10 +204,41 @@ describe('what gateways ask', () => {
       expect((await server.internal(url, body)).status).toBe(200)
     }
   })
+  /** The streams that each question was answered with. */
+  const answersOf = (body: unknown) => {
+    const { streams, answers } = streamsAnswerSchema.parse(body)
+    return answers.map((answer) =>
+      (answer === 'ended' ? [] : answer).map(([index, first]) => {
+        const { subject, ...head } = streams[index]!
+        return { subject, first, head }
+      }),
+    )
+  }
+  test('streams: of many people at once, each only what they may read, and each stream said once', async () => {
+    const questions = [
+      { user: ada.user.id, follow: 'all' },
+      { user: bob.user.id, follow: 'all' },
+      { user: bob.user.id, follow: [cellar.subject, GLOBAL_ROOM, GLOBAL_ROOM] },
+      { user: ada.user.id, follow: [cellar.subject, actorOf(bob)] },
+      { user: ada.user.id, follow: [] },
+    ]
+    const { body } = await server.internal('/internal/streams', { questions })
+    const subjects = answersOf(body).map((answer) => answer.map(({ subject }) => subject))
+    expect(subjects.map((each) => each.toSorted())).toEqual([
+      [GLOBAL_ROOM, kitchen.subject, cellar.subject, actorOf(ada)].sort(),
+      [GLOBAL_ROOM, actorOf(bob)].sort(),
+      [GLOBAL_ROOM],
+      [cellar.subject],
+      [],
+    ])
+    expect([subjects[0]![0], subjects[1]![0]]).toEqual([actorOf(ada), actorOf(bob)])
+    const named = body.streams.map(({ subject }: { subject: string }) => subject)
+    expect(named).toEqual([...new Set(named)])
+  })
   test('streams: the rooms one is in, and one’s own', async () => {
     const of = async (user: string, follow: unknown) => {
-      const { body } = await server.internal('/internal/streams', { user, follow })
-      return streamsAnswerSchema.parse(body).streams
+      const { body } = await server.internal('/internal/streams', { questions: [{ user, follow }] })
+      return answersOf(body)[0]!
     }
     const own = actorOf(ada)
     const all = await of(ada.user.id, 'all')
@@ -224,16 +256,22 @@ describe('what gateways ask', () => {
     const head = headsAnswerSchema.parse(heads.body).heads[kitchen.subject]
     expect(Object.keys(heads.body.heads)).toEqual([kitchen.subject])
     const events = await server.internal('/internal/events', {
-      subject: kitchen.subject,
-      after: 7,
-      limit: 100,
+      pages: [
+        { subject: kitchen.subject, after: 7, limit: 100 },
+        { subject: 'room:none', after: 0, limit: 1 },
+        { subject: kitchen.subject, after: 9, limit: 5 },
+        { subject: kitchen.subject, after: 2, limit: 3 },
+      ],
     })
-    const { items, head: sameHead } = eventsAnswerSchema.parse(events.body)
-    expect(items.map((item) => JSON.parse(item).seq)).toEqual([8, 9])
-    expect(sameHead).toEqual(head)
-    expect(head).toMatchObject({ seq: 9, messageNo: 7, time: JSON.parse(items.at(-1)!).time })
-    const none = await server.internal('/internal/events', { subject: 'room:none', after: 0, limit: 1 })
-    expect(none.body).toEqual({ items: [], head: emptyTip })
+    const { pages } = eventsAnswerSchema.parse(events.body)
+    expect(pages.map(({ items }) => items.map((item) => JSON.parse(item).seq))).toEqual([
+      [8, 9],
+      [],
+      [],
+      [3, 4, 5],
+    ])
+    expect(pages.map((page) => page.head)).toEqual([head, emptyTip, head, head])
+    expect(head).toMatchObject({ seq: 9, messageNo: 7, time: JSON.parse(pages[0]!.items.at(-1)!).time })
   })
   test('twenty thousand at once are few', async () => {
     const subjects = Array.from({ length: 20_000 }, (_, i) => `room:${make.create('x').id.slice(0, 30)}${i}`)
@@ -247,16 +285,22 @@ describe('what gateways ask', () => {
       ...Array.from({ length: 500 }, () => make.send(room.subject, large, actorOf(ada))),
     )
     await server.feed(...Array.from({ length: 300 }, () => make.send(room.subject, large, actorOf(ada))))
-    const { body } = await server.internal('/internal/events', {
-      subject: room.subject,
-      after: 0,
-      limit: 1_000,
-    })
-    expect(body.items.length).toBeGreaterThan(400)
-    expect(body.items.length).toBeLessThan(600)
-    expect(body.head.seq).toBe(802)
-    const rest = { subject: room.subject, after: body.items.length, limit: 1_000 }
-    expect((await server.internal('/internal/events', rest)).body.items.length).toBe(802 - body.items.length)
+    const pagesAfter = async (...afters: number[]): Promise<{ items: string[]; head: StreamTip }[]> => {
+      const pages = afters.map((after) => ({ subject: room.subject, after, limit: 1_000 }))
+      return (await server.internal('/internal/events', { pages })).body.pages
+    }
+    const seen: number[] = []
+    for (let after = 0; after < 802; after = seen.at(-1)!) {
+      const [page] = await pagesAfter(after)
+      expect(page!.head.seq).toBe(802)
+      expect(page!.items.length).toBeLessThan(300)
+      seen.push(...page!.items.map((item) => JSON.parse(item).seq))
+    }
+    expect(seen).toEqual(Array.from({ length: 802 }, (_, i) => i + 1))
+    // Many pages share what one answer may hold.
+    const many = await pagesAfter(...Array.from({ length: 64 }, (_, i) => i * 10))
+    expect(many.every(({ items }) => items.length > 0)).toBe(true)
+    expect(many.flatMap(({ items }) => items).join('').length).toBeLessThan(5_000_000)
   })
 })
 

@@ -83,7 +83,8 @@ export function roomRoutes(
   app.get('/api/rooms/:id/events', async (request, reply) => {
     const room = await insideOf(request)
     const { after = 0, limit } = parseInput(eventsQuerySchema, request.query)
-    const { items, head } = await streams.events(roomSubject(room.id), after, limit)
+    const [page] = await streams.events([{ subject: roomSubject(room.id), after, limit }])
+    const { items, head } = page!
     const upTo = after + items.length
     const next = items.length > 0 && upTo < head.seq ? `,"next":${upTo}` : ''
     // The events are passed on as the bytes they are.
