@@ -76,6 +76,8 @@ export function createCatchUp(options: {
     if (subscription.pulling) return
     subscription.pulling = true
     const { stream, subscriber } = subscription
+    // Let in by `pace`, for one push. Who asked once more instead would stand at the end of the line again, for ever.
+    let letIn = false
     try {
       for (let failures = 0; !subscription.over && !subscriber.closed && !signal.aborted; ) {
         if (subscriber.congested || subscription.live) return
@@ -83,11 +85,13 @@ export function createCatchUp(options: {
           end(subscription, subscription.until)
           return
         }
-        const room = pace.room()
+        const room = letIn ? undefined : pace.room()
         if (room) {
           await room
+          letIn = true
           continue
         }
+        letIn = false
         flush(stream)
         const head = stream.head
         if (subscription.sent === head.seq) {

@@ -14,7 +14,9 @@ import {
 } from '../../test/engine.ts'
 import type { Subscription } from './subscription.ts'
 
-test('[D5] whatever the log drops, doubles or reorders, and whoever reads slowly, everyone gets all of it once, in order', async () => {
+test('[D5] whatever the log drops, doubles or reorders, and whoever reads slowly, everyone gets all of it once, in order', {
+  timeout: 60_000,
+}, async () => {
   const step = fc.oneof(
     {
       weight: 8,
@@ -179,5 +181,22 @@ test('[D5] what went by before the answer came is not missed, where nobody follo
   // Long before heads are compared.
   await time.pass(1_000)
   expect(seqs(socket.frames)).toEqual([2])
+  hub.close()
+})
+
+test('[D5] a thousand who come back in one turn all get what they missed, and go live', async () => {
+  const time = virtualTime()
+  const record = truth()
+  for (let n = 0; n < 30; n += 1) record.append()
+  const hub = hubOver(record, time, () => 5)
+  const asked = hub.ask(user, [subject])
+  await time.pass(10)
+  await asked
+  const cursor = { seq: 10, chain: record.chainAt(10) }
+  const sockets = Array.from({ length: 1_000 }, () => reader())
+  const subscriptions = sockets.map((socket) => hub.subscribe(socket, readable, cursor, 'full'))
+  await time.pass(1_000)
+  expect(subscriptions.every(({ live }) => live)).toBe(true)
+  for (const { frames } of sockets) expectWhole(frames, cursor, record.head.seq)
   hub.close()
 })
