@@ -12,7 +12,7 @@ const { scripts }: { scripts: Record<string, string> } = JSON.parse(
 )
 
 /** Folders at the top: a name in backticks that begins with one of them is taken for a path. */
-const TOP = /^(packages|services|frontend|infra|tests|bench|docs|\.ci)\/[\w@.*<>{},/-]*$/
+const TOP = /^(packages|services|frontend|infra|tests|bench|examples|docs|\.ci)\/[\w@.*<>{},/-]*$/
 
 test('there are documents to read', () => expect(documents).toContain('README.md'))
 

@@ -29,6 +29,7 @@ const mayImport: Record<string, readonly string[]> = {
   lab: ['contracts', 'event-bus', 'service-kit'],
   page: ['contracts', 'streams', 'client'],
   bench: libraries,
+  examples: ['contracts', 'client'],
   // The simulation runs the services' own decisions.
   'system-tests': [...libraries, 'chat', 'gateway', 'presence'],
 }

@@ -29,7 +29,7 @@ export interface Source {
 }
 
 const SCOPE = '@klatsch/'
-const WORKSPACE = ['packages/*', 'services/*', 'frontend', 'infra/local', 'tests', 'bench']
+const WORKSPACE = ['packages/*', 'services/*', 'frontend', 'infra/local', 'tests', 'bench', 'examples']
 const IMPORT =
   /^\s*(?:import|export)\s+(type\s+)?(?:[^'"`;]*?\sfrom\s+)?['"]([^'"]+)['"]|\bimport\(\s*['"]([^'"]+)['"]/gm
 

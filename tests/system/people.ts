@@ -53,8 +53,10 @@ const personOf = (session: Session): TestPerson => ({
 /** A name nobody has. */
 export const freshName = (): string => `t-${randomUUID().slice(0, 13)}`
 
+export const PASSWORD = 'correct horse battery'
+
 export async function registered(): Promise<TestPerson> {
-  const body = { username: freshName(), password: 'correct horse battery' }
+  const body = { username: freshName(), password: PASSWORD }
   return personOf((await call('POST', '/api/auth/register', { body })).body)
 }
 

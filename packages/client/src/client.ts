@@ -4,7 +4,6 @@ import {
   KlatschError,
   limits,
   type PublicCommandType,
-  parseCommandData,
   type ServerFrame,
   type StreamEvent,
   userSubject,
@@ -15,8 +14,9 @@ import { serverClock } from './clock.ts'
 import { Connection } from './connection.ts'
 import { errorOf, type Incoming } from './incoming.ts'
 import { listeners } from './listeners.ts'
-import { frameOf, Outbox } from './outbox.ts'
+import { Outbox } from './outbox.ts'
 import { Presence } from './presence.ts'
+import { objection, refusedAtOnce } from './refusals.ts'
 import { memoryStorage, storageWriter } from './storage.ts'
 import { Streams } from './streams.ts'
 import { timerSet } from './timers.ts'
@@ -259,24 +259,6 @@ export function createClient(options: ClientOptions): Client {
     follow: (subject, how) => streams.follow(subject, how),
     unfollow: (subject) => streams.unfollow(subject),
   }
-}
-
-/** Why a command could never be accepted, as the server would say it. */
-function objection(command: PendingCommand): KlatschError | undefined {
-  if (command.subject === undefined && command.type !== 'chat.room.create.v1') {
-    return new KlatschError('command.invalid', `subject: ${command.type} needs one`)
-  }
-  const parsed = parseCommandData(command.type, command.subject, command.data)
-  if (!parsed.ok) return new KlatschError(parsed.code, parsed.detail)
-  // The longest `after` there can be is as long as the id.
-  const bytes = new TextEncoder().encode(JSON.stringify(frameOf(command, command.id))).length
-  return bytes > limits.frameBytes ? new KlatschError('request.too_large') : undefined
-}
-
-function refusedAtOnce(error: KlatschError): Promise<Outcome> {
-  const outcome = Promise.reject(error)
-  outcome.catch(() => {})
-  return outcome
 }
 
 function standardSocket(url: string, protocol: string): WebSocketLike {

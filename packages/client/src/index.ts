@@ -1,6 +1,8 @@
 export * from './api.ts'
 export * from './client.ts'
+export * from './connect-as.ts'
 export * from './session.ts'
 export * from './storage.indexeddb.ts'
 export { memoryStorage } from './storage.ts'
+export { createSharedClient, type SharedClientOptions } from './tabs/shared-client.ts'
 export type * from './types.ts'

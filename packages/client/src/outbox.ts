@@ -3,7 +3,7 @@ import { backoffMs, type Scheduler } from '@klatsch/streams'
 import type { Outcome, PendingCommand } from './types.ts'
 
 /** Commands without an outcome that are kept at most; more are refused. */
-const MAX_PENDING = 1_000
+export const MAX_PENDING = 1_000
 /** Commands on their way over one socket at most; the rest waits its turn. */
 const WINDOW = 100
 /** A command unanswered for so long on a living connection is sent again: its answer may have been lost. */
