@@ -1,6 +1,7 @@
 export * from './chaos.ts'
 export * from './checker.ts'
 export * from './controls.ts'
+export * from './cut-drill.ts'
 export * from './cutting-proxy.ts'
 export * from './deploy-drill.ts'
 export type * from './history.ts'

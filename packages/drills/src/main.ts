@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { freePorts, startStack } from '@klatsch/local-stack'
 import { systemScheduler } from '@klatsch/streams'
 import { controlsOfStack } from './controls.ts'
+import { runCutDrill } from './cut-drill.ts'
 import { runDeployDrill } from './deploy-drill.ts'
 import { runKillDrill } from './kill-drill.ts'
 import { printReport } from './print.ts'
@@ -16,12 +17,14 @@ order. Each starts a stack of its own in a new folder, which it keeps when somet
 
   npm run drill                                    parts are killed with -9
   npm run drill -- deploy                          every service is replaced, and nobody may notice anything
+  npm run drill -- cut                             connections are cut, silenced, delayed and narrowed all the time
 
 kill:   --kills    parts killed with -9 in each round; kafka+postgres means both at once
         --freezes  parts that are stopped for 10 s in each round, and then go on
         --bugs     deliberate ones (dedupe-off, offset-before-commit), to see what the check finds
 deploy: --sockets  bare sockets that do what SPEC.md says; --clients  people at our own client, besides
         --rate     messages a second; --gateways  gateway processes
+cut:    --every    milliseconds from one spoilt connection to the next
 
 `
 const kinds = {
@@ -36,6 +39,7 @@ const kinds = {
     freezes: '',
     bugs: '',
   },
+  cut: { clients: '20', rooms: '10', messages: '20000', seconds: '600', every: '50' },
   deploy: { sockets: '1000', clients: '20', rate: '500', rounds: '2', gateways: '2' },
 } as const
 type Kind = keyof typeof kinds
@@ -107,6 +111,21 @@ async function killDrill(): Promise<boolean> {
   return report.ok
 }
 
+async function cutDrill(): Promise<boolean> {
+  const report = await runCutDrill({
+    ...common,
+    rooms: number('rooms'),
+    messages: number('messages'),
+    durationMs: number('seconds') * 1_000,
+    everyMs: number('every'),
+  })
+  console.log(printReport(report))
+  const settled =
+    report.settledMs === undefined ? 'never' : `after ${(report.settledMs / 1_000).toFixed(1)} s`
+  console.log(`  everyone had everything ${settled} · read table differs in ${report.projectionDifferences}`)
+  return report.ok
+}
+
 async function deployDrill(): Promise<boolean> {
   const report = await runDeployDrill({
     ...common,
@@ -121,7 +140,7 @@ async function deployDrill(): Promise<boolean> {
 
 let ok = false
 try {
-  ok = kind === 'deploy' ? await deployDrill() : await killDrill()
+  ok = await { kill: killDrill, deploy: deployDrill, cut: cutDrill }[kind]()
 } finally {
   await stack.stop()
   if (ok) rmSync(dataDir, { recursive: true, force: true })
