@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { beingHere } from './being-here.ts'
+import { checking } from './checking.ts'
 import { comingIn } from './coming-in.ts'
 import { beingCutOff } from './cut-off.ts'
 import { findingOnesWay } from './finding.ts'
@@ -49,6 +50,7 @@ const visits: Visits = {
 comingIn(visits)
 talking(visits)
 beingHere(visits)
+checking(visits)
 beingCutOff(visits)
 findingOnesWay(visits)
 reachingEverything(visits)

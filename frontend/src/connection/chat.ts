@@ -1,5 +1,6 @@
 import type { Api, Client, Outcome } from '@klatsch/client'
 import {
+  type Audit,
   type CommandInput,
   KlatschError,
   knownEvent,
@@ -13,7 +14,7 @@ import { oneAtATime } from '../lib/one-at-a-time.ts'
 import { initialState } from '../state/state.ts'
 import { createStore, type Store } from '../state/store.ts'
 import { gapOf } from '../state/timeline.ts'
-import { history } from './history.ts'
+import { type Checks, history } from './history.ts'
 import { keepLocally, seenBefore } from './keep.ts'
 import { names } from './names.ts'
 import { keepPresence, type PresenceKeeper } from './presence.ts'
@@ -42,6 +43,10 @@ export interface Chat {
   loadMembers(subject: string): Promise<void>
   loadRooms(): Promise<void>
   publicRooms(): Promise<readonly Room[]>
+  /** What this page has checked since it was opened: what came live, and what it fetched. */
+  counts(): Checks
+  /** What the server has compared. */
+  audit(): Promise<Audit>
   send(subject: string, text: string): void
   retry(id: string): void
   discard(id: string): void
@@ -104,14 +109,12 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
       dispatch({ type: 'rejected', command, code: error.code, detail: error.message }),
     ),
     client.on('storageFailed', () => dispatch({ type: 'storage-failed' })),
-    client.on('diverged', () => dispatch({ type: 'diverged' })),
   ]
   client.connect()
   void loadRooms()
 
   function received(event: StreamEvent): void {
     dispatch({ type: 'event', event })
-    dispatch({ type: 'checked', events: 1 })
     const known = knownEvent(event)
     switch (known?.type) {
       case 'chat.membership.added.v1':
@@ -254,6 +257,16 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
     loadMembers,
     loadRooms,
     publicRooms: () => allRooms('public'),
+    counts() {
+      const { counts: live } = client
+      const { counts: fetched } = pages
+      return {
+        checked: live.checked + fetched.checked,
+        diverged: live.diverged + fetched.diverged,
+        healed: live.healed + fetched.healed,
+      }
+    },
+    audit: api.audit,
     send,
     retry(id) {
       const message = store.get().sending.find((one) => one.id === id)

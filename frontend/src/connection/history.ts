@@ -13,7 +13,15 @@ const OLDER = 80
 const KEEP = 250
 const TRIM_ABOVE = 600
 
+/** Events whose hash and chain were checked; where they did not fit; and where they fit when fetched again. */
+export interface Checks {
+  readonly checked: number
+  readonly diverged: number
+  readonly healed: number
+}
+
 export interface History {
+  readonly counts: Checks
   /** Loads the end of a room, unless it is there or on its way. */
   latest(subject: string): Promise<void>
   /** Loads the page above what is there. */
@@ -35,6 +43,7 @@ export interface HistoryOptions {
 /** Pages of rooms over HTTP, every event checked against its hash and its predecessor. */
 export function history({ store, api, firstOf, learn }: HistoryOptions): History {
   const busy = new Set<string>()
+  const counts = { checked: 0, diverged: 0, healed: 0 }
 
   async function once(key: string, task: () => Promise<void>): Promise<void> {
     if (busy.has(key)) return
@@ -46,12 +55,21 @@ export function history({ store, api, firstOf, learn }: HistoryOptions): History
     }
   }
 
+  /** What does not fit is fetched again once; whether it fits then is counted, and shown either way. */
+  async function genuine(subject: string, after: number, limit: number) {
+    const ask = () => api.events(streamId(subject), { after, limit })
+    const page = await ask()
+    counts.checked += page.items.length
+    if (!wrongIn(page.items)) return page
+    counts.diverged += 1
+    const again = await ask()
+    if (!wrongIn(again.items)) counts.healed += 1
+    return again
+  }
+
   /** Loads the events after `after`, `limit` of them at most; answers the head of the stream. */
   async function load(subject: string, after: number, limit: number): Promise<number> {
-    const { items, head } = await api.events(streamId(subject), { after, limit })
-    const wrong = wrongIn(items)
-    store.dispatch({ type: 'checked', events: items.length })
-    if (wrong) store.dispatch({ type: 'diverged' })
+    const { items, head } = await genuine(subject, after, limit)
     const entries = items.map(entryOf)
     learn(items.map((event) => event.actor.replace(/^user:|^system:.*/, '')))
     learn(entries.flatMap((entry) => (entry.kind === 'joined' || entry.kind === 'left' ? [entry.user] : [])))
@@ -123,6 +141,7 @@ export function history({ store, api, firstOf, learn }: HistoryOptions): History
   }
 
   return {
+    counts,
     latest,
     older,
     fill,

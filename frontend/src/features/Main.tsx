@@ -4,6 +4,7 @@ import { readLocal, writeLocal } from '../lib/local.ts'
 import { NARROW, useMedia } from '../lib/media.ts'
 import { goTo, useRoute } from '../lib/route.ts'
 import { myRooms, totalUnread } from '../state/selectors.ts'
+import { AuditDialog } from './audit/AuditDialog.tsx'
 import { useChat, useChatState } from './chat-context.ts'
 import type { EntryMode } from './entry/EntryScreen.tsx'
 import { LogOutDialog } from './LogOutDialog.tsx'
@@ -19,6 +20,7 @@ export type Overlay =
   | { readonly kind: 'create'; readonly name: string }
   | { readonly kind: 'log-out'; readonly next: EntryMode }
   | { readonly kind: 'status' }
+  | { readonly kind: 'audit' }
 
 const LAST_ROOM = 'klatsch.room'
 
@@ -45,6 +47,7 @@ export function Main({ logOut }: { logOut: (next: EntryMode) => void }) {
       {overlay?.kind === 'finder' && <RoomFinder show={setOverlay} close={close} />}
       {overlay?.kind === 'create' && !me.guest && <CreateRoomDialog name={overlay.name} close={close} />}
       {overlay?.kind === 'status' && <StatusDialog close={close} />}
+      {overlay?.kind === 'audit' && <AuditDialog close={close} />}
       {overlay?.kind === 'log-out' && (
         <LogOutDialog
           next={overlay.next}

@@ -37,8 +37,6 @@ export interface State {
   readonly watching: string | undefined
   /** This browser does not let the page keep what waits: it is gone when the page is. */
   readonly forgetful: boolean
-  readonly checked: number
-  readonly diverged: number
 }
 
 export type Action =
@@ -76,10 +74,8 @@ export type Action =
   | { readonly type: 'caught-up'; readonly subject: string }
   | { readonly type: 'watch'; readonly subject: string | undefined }
   | { readonly type: 'seen'; readonly seen: Readonly<Record<string, number>> }
-  | { readonly type: 'checked'; readonly events: number }
   | HereAction
   | { readonly type: 'storage-failed' }
-  | { readonly type: 'diverged' }
 
 const MAX_EARLY = 500
 
@@ -96,8 +92,6 @@ export const initialState = (me: User, seen: Readonly<Record<string, number>>): 
   divider: {},
   watching: undefined,
   forgetful: false,
-  checked: 0,
-  diverged: 0,
 })
 
 export function reduce(state: State, action: Action): State {
@@ -201,12 +195,8 @@ export function reduce(state: State, action: Action): State {
       return watch(state, action.subject)
     case 'seen':
       return Object.entries(action.seen).reduce((next, [subject, no]) => markSeen(next, subject, no), state)
-    case 'checked':
-      return { ...state, checked: state.checked + action.events }
     case 'storage-failed':
       return state.forgetful ? state : { ...state, forgetful: true }
-    case 'diverged':
-      return { ...state, diverged: state.diverged + 1 }
   }
 }
 

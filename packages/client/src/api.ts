@@ -1,4 +1,6 @@
 import {
+  type Audit,
+  auditSchema,
   type CommandInput,
   type CommandState,
   commandStateSchema,
@@ -181,6 +183,10 @@ export function createApi(options: ApiOptions) {
       get(`${room(id)}/events${search(query)}`, answers.events),
     users: async (ids: readonly string[]) =>
       (await get(`/users${search({ ids: ids.join(',') })}`, answers.users)).items,
+
+    /** What the gateway that answers has compared. Needs no session. */
+    audit: async (): Promise<Audit> =>
+      (await call('GET', '/audit', auditSchema, { authorized: false })).value,
 
     commandState: (id: string): Promise<CommandState> =>
       get(`/commands/${encodeURIComponent(id)}`, commandStateSchema),

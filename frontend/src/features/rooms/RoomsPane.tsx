@@ -7,6 +7,7 @@ import { setTheme, type Theme, useTheme } from '../../lib/theme.ts'
 import type { RoomState } from '../../state/room.ts'
 import { myRooms } from '../../state/selectors.ts'
 import { unreadOf } from '../../state/state.ts'
+import { AuditLine } from '../audit/AuditLine.tsx'
 import { useChat, useChatState } from '../chat-context.ts'
 import type { Overlay } from '../Main.tsx'
 import { HereDot } from '../members/HereDot.tsx'
@@ -61,7 +62,7 @@ export function RoomsPane({
         <RoomList current={current} show={show} />
       </nav>
       <Me show={show} />
-      <Integrity />
+      <AuditLine explain={() => show({ kind: 'audit' })} />
     </Pane>
   )
 }
@@ -190,25 +191,5 @@ function Me({ show }: { show: (overlay: Overlay) => void }) {
         <Icon name="leave" />
       </button>
     </div>
-  )
-}
-
-const grouped = new Intl.NumberFormat()
-
-/** What this page has verified by itself since it was opened. */
-function Integrity() {
-  const checked = useChatState((state) => state.checked)
-  const diverged = useChatState((state) => state.diverged)
-  return (
-    <p
-      title="Every event this page received was checked against its own hash and the one before it. Diverged: did not fit, and was fetched again."
-      className={`flex items-center gap-1.5 border-t border-line px-4 py-2 pb-[max(0.5rem,env(safe-area-inset-bottom))] text-xs tabular-nums ${
-        diverged > 0 ? 'bg-warn-soft text-warn' : 'text-faint'
-      }`}
-    >
-      <Icon name={diverged > 0 ? 'alert' : 'check'} size={14} />
-      checked {grouped.format(checked)} {checked === 1 ? 'event' : 'events'} · diverged{' '}
-      {grouped.format(diverged)}
-    </p>
   )
 }
