@@ -19,7 +19,7 @@ export function checking({ twoInARoom }: Visits): void {
       const dialog = one.getByRole('dialog', { name: 'Nothing lost, and anyone can check' })
       const server = dialog.locator('section').filter({ hasText: 'The server' })
       const compared = server
-        .getByText('Rooms compared with the record')
+        .getByText('Ends of rooms compared with the record')
         .locator('xpath=following-sibling::dd')
       await expect.poll(() => compared.textContent(), PATIENT).toMatch(/^\d/)
       await one.keyboard.press('Escape')

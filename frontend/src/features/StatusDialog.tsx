@@ -18,7 +18,7 @@ export function StatusDialog({ close }: { close: () => void }) {
           <input
             type="checkbox"
             data-autofocus
-            className="mt-1 size-4"
+            className="mt-1 size-4 flex-none"
             checked={choices.dnd}
             onChange={(event) => choose({ dnd: event.target.checked })}
           />
@@ -30,7 +30,7 @@ export function StatusDialog({ close }: { close: () => void }) {
         <label className="flex items-start gap-3">
           <input
             type="checkbox"
-            className="mt-1 size-4"
+            className="mt-1 size-4 flex-none"
             checked={choices.hideLastSeen}
             onChange={(event) => choose({ hideLastSeen: event.target.checked })}
           />
@@ -40,7 +40,7 @@ export function StatusDialog({ close }: { close: () => void }) {
           </span>
         </label>
         <p className="text-sm text-faint">
-          This device remembers; others learn it while you are here with it.
+          This device remembers what you chose. It counts while you are here with it.
         </p>
       </div>
     </Dialog>

@@ -1,7 +1,7 @@
 import type { Audit } from '@klatsch/contracts'
 import { useEffect, useState } from 'react'
 import { Dialog } from '../../components/Dialog.tsx'
-import { fullTime } from '../../lib/time.ts'
+import { clockTime, dayName } from '../../lib/time.ts'
 import { useChat } from '../chat-context.ts'
 import { grouped } from './AuditLine.tsx'
 import { useCounts } from './useCounts.ts'
@@ -33,9 +33,9 @@ export function AuditDialog({ close }: { close: () => void }) {
         ) : (
           <Counts
             title="The server"
-            about={audit ? `since ${fullTime(Date.parse(audit.since))}` : 'asking…'}
+            about={audit ? `since ${sinceName(Date.parse(audit.since), Date.now())}` : 'asking…'}
             counts={[
-              ['Rooms compared with the record', audit?.headsCompared],
+              ['Ends of rooms compared with the record', audit?.headsCompared],
               ['Positions of readers compared', audit?.checked],
               ['Diverged', audit?.diverged],
               ['Healed', audit?.healed],
@@ -76,6 +76,12 @@ function Counts({
       </dl>
     </section>
   )
+}
+
+/** `12:55`, or with the day when that was another one. */
+function sinceName(at: number, now: number): string {
+  const today = new Date(at).toDateString() === new Date(now).toDateString()
+  return today ? clockTime(at) : `${dayName(at, now)}, ${clockTime(at)}`
 }
 
 /** What the server says, asked again while one looks. Figures that were there stay when it cannot be asked. */

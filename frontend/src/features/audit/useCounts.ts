@@ -3,7 +3,7 @@ import type { Checks } from '../../connection/history.ts'
 import { useChat } from '../chat-context.ts'
 
 /** Figures that run are read now and then, so that they do not flicker. */
-const LOOK_MS = 2_000
+const LOOK_MS = 1_000
 
 /** What this page has checked. */
 export function useCounts(): Checks {

@@ -99,6 +99,7 @@ export function Composer({ subject }: { subject: string }) {
           ref={field}
           id={COMPOSER_ID}
           rows={1}
+          dir="auto"
           value={text}
           placeholder={`Write to ${name}`}
           aria-label={`Message to ${name}`}

@@ -1,10 +1,7 @@
 import type { ConnectionState } from '@klatsch/client'
 import { type ReactNode, useEffect, useState } from 'react'
 import { waitingCount } from '../../state/selectors.ts'
-import { useChat, useChatState } from '../chat-context.ts'
-
-/** A cut shorter than this is nobody's business. */
-const QUIET_MS = 900
+import { useChat, useChatState, useOffline } from '../chat-context.ts'
 
 /** Says when one is not connected, what happens to what one writes, and when it will be tried again. */
 export function ConnectionBar() {
@@ -12,7 +9,7 @@ export function ConnectionBar() {
   const connection = useChatState((state) => state.connection)
   const waiting = useChatState(waitingCount)
   const forgetful = useChatState((state) => state.forgetful)
-  const away = useLasting(connection.kind !== 'connected', QUIET_MS)
+  const away = useOffline()
   const seconds = useCountdown(connection)
   if (!away) return <div role="status" />
 
@@ -64,20 +61,6 @@ function TryNow({ onClick, children }: { onClick: () => void; children: ReactNod
       {children}
     </button>
   )
-}
-
-/** `condition`, once it has been true for `ms`. */
-function useLasting(condition: boolean, ms: number): boolean {
-  const [lasting, setLasting] = useState(false)
-  useEffect(() => {
-    if (!condition) {
-      setLasting(false)
-      return
-    }
-    const timer = setTimeout(() => setLasting(true), ms)
-    return () => clearTimeout(timer)
-  }, [condition, ms])
-  return condition && lasting
 }
 
 /** Whole seconds until the next try. */

@@ -4,7 +4,7 @@ import { Avatar } from '../../components/Avatar.tsx'
 import { Button } from '../../components/Button.tsx'
 import { nameOf } from '../../lib/identity.ts'
 import { fullTime } from '../../lib/time.ts'
-import { useChat, useChatState } from '../chat-context.ts'
+import { useChat, useChatState, useOffline } from '../chat-context.ts'
 import { HereDot } from './HereDot.tsx'
 
 /** More than these, and a field to filter by name appears. */
@@ -26,8 +26,11 @@ export function Members({ subject, inDialog = false }: { subject: string; inDial
   const me = useChatState((state) => state.me.id)
   const here = useChatState((state) => state.here.people)
   const online = useChatState((state) => state.here.online[subject])
+  const offline = useOffline()
   const [filter, setFilter] = useState('')
 
+  // Who was here when one was cut off may not be here any more.
+  const hereCount = offline ? 0 : (online ?? 0)
   const unknown = members === undefined
   useEffect(() => {
     if (unknown) void chat.loadMembers(subject)
@@ -47,14 +50,22 @@ export function Members({ subject, inDialog = false }: { subject: string; inDial
   }, [members, people, here, filter, me])
 
   return (
-    <div className="flex h-full min-h-0 flex-col">
+    <div
+      className={`flex h-full min-h-0 flex-col ${inDialog ? '[--ground:var(--color-raised)]' : '[--ground:var(--color-side)]'}`}
+    >
       {!inDialog && (
         <h2 className="flex min-h-15 items-center gap-2 px-5 pt-[env(safe-area-inset-top)] font-semibold">
           Members <span className="font-normal text-faint tabular-nums">{count}</span>
-          {online !== undefined && online > 0 && (
-            <span className="ml-auto text-[13px] font-normal text-faint tabular-nums">{online} here</span>
+          {hereCount > 0 && (
+            <span className="ml-auto text-[13px] font-normal text-faint tabular-nums">{hereCount} here</span>
           )}
         </h2>
+      )}
+      {inDialog && (
+        <p className="px-6 pb-3 text-sm text-soft tabular-nums">
+          {count} {count === 1 ? 'person' : 'people'}
+          {hereCount > 0 && `, ${hereCount} here`}
+        </p>
       )}
       {count >= FILTER_FROM && (
         <div className="px-4 pb-2">
@@ -93,10 +104,13 @@ export function Members({ subject, inDialog = false }: { subject: string; inDial
             <li key={id} className="flex items-center gap-3 rounded-xl px-2 py-1.5">
               <span className="relative flex-none">
                 <Avatar id={id} person={person} size="small" />
-                <HereDot state={here[id]?.state} />
+                <HereDot state={offline ? undefined : here[id]?.state} />
               </span>
-              <span className="min-w-0 flex-1 truncate" title={lastSeenOf(here[id])}>
-                {name}
+              <span
+                className={`min-w-0 flex-1 truncate ${here[id]?.state === 'offline' ? 'text-soft' : ''}`}
+                title={lastSeenOf(here[id])}
+              >
+                <bdi>{name}</bdi>
                 {id === me && <span className="text-faint"> (you)</span>}
               </span>
               {person !== undefined && person !== 'unknown' && (person.guest || person.admin) && (

@@ -9,10 +9,11 @@ export function TypingLine({ subject }: { subject: string }) {
   const me = useChatState((state) => state.me.id)
   const users = useChatState((state) => state.here.typing[subject] ?? nobody)
   const people = useChatState((state) => state.people)
-  const names = users.filter((user) => user !== me).map((user) => nameOf(people[user]))
+  // Isolated, so that a name written the other way does not turn the sentence.
+  const names = users.filter((user) => user !== me).map((user) => `\u2068${nameOf(people[user])}\u2069`)
   const who = names.length > 3 ? 'Several people' : list.format(names)
   return (
-    <p className="h-5 truncate px-5 text-[13px] leading-5 text-faint md:px-8">
+    <p className="h-6 truncate px-5 text-[13px] leading-5 text-faint md:px-8">
       {names.length > 0 && `${who} ${names.length === 1 ? 'is' : 'are'} typing…`}
     </p>
   )

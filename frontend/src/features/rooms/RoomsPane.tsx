@@ -8,7 +8,7 @@ import type { RoomState } from '../../state/room.ts'
 import { myRooms } from '../../state/selectors.ts'
 import { unreadOf } from '../../state/state.ts'
 import { AuditLine } from '../audit/AuditLine.tsx'
-import { useChat, useChatState } from '../chat-context.ts'
+import { useChat, useChatState, useOffline } from '../chat-context.ts'
 import type { Overlay } from '../Main.tsx'
 import { HereDot } from '../members/HereDot.tsx'
 import { modKey } from '../shortcuts.ts'
@@ -125,7 +125,9 @@ function RoomLink({ room, current }: { room: RoomState; current: boolean }) {
           aria-hidden="true"
           className={`size-2 flex-none rounded-full ${news ? 'bg-accent' : `border-[1.5px] ${current ? 'border-accent' : 'border-edge'}`}`}
         />
-        <span className="min-w-0 flex-1 truncate">{room.name}</span>
+        <span className="min-w-0 flex-1 truncate">
+          <bdi>{room.name}</bdi>
+        </span>
         {room.visibility === 'private' && <Icon name="lock" size={14} />}
         {failed && (
           <span className="text-bad" title="A message here was not sent">
@@ -153,6 +155,7 @@ const themes: Readonly<Record<Theme, { next: Theme; icon: 'half' | 'sun' | 'moon
 function Me({ show }: { show: (overlay: Overlay) => void }) {
   const me = useChatState((state) => state.me)
   const state = useChatState(({ here }) => here.people[me.id]?.state)
+  const offline = useOffline()
   const theme = themes[useTheme()]
   return (
     <div className="flex items-center gap-2.5 border-t border-line py-2.5 pr-2 pl-4">
@@ -161,10 +164,10 @@ function Me({ show }: { show: (overlay: Overlay) => void }) {
         aria-label="How others see you"
         title="How others see you"
         onClick={() => show({ kind: 'status' })}
-        className="relative flex-none rounded-xl"
+        className="relative flex-none rounded-xl [--ground:var(--color-side)]"
       >
         <Avatar id={me.id} person={me} size="medium" />
-        <HereDot state={state} />
+        <HereDot state={offline ? undefined : state} />
       </button>
       <p className="min-w-0 flex-1 leading-tight">
         <span className="block truncate font-semibold">{me.displayName}</span>

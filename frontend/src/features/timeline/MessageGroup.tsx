@@ -7,7 +7,7 @@ import { clockTime, fullTime } from '../../lib/time.ts'
 import { troubleOfCode } from '../../lib/trouble.ts'
 import { type MessageRow, type Row, sameRow } from '../../state/rows.ts'
 import type { Sending } from '../../state/sending.ts'
-import { useChat, usePerson } from '../chat-context.ts'
+import { useChat, useChatState, usePerson } from '../chat-context.ts'
 import { RichText } from './RichText.tsx'
 
 type Group = Extract<Row, { kind: 'group' }>
@@ -33,7 +33,7 @@ export const MessageGroup = memo(
                     style={hueStyle(row.author)}
                     className={`min-w-0 truncate font-semibold ${known ? 'author-hue' : 'text-soft italic'}`}
                   >
-                    {nameOf(person)}
+                    <bdi>{nameOf(person)}</bdi>
                   </span>
                   <Time at={message.at} className="flex-none text-xs text-faint" />
                 </p>
@@ -72,6 +72,7 @@ function Line({
         />
       )}
       <div
+        dir="auto"
         className={`max-w-[46rem] ${pending ? 'text-soft' : ''} ${isEmojiOnly(message.text) ? 'text-3xl leading-tight' : ''}`}
       >
         <RichText text={message.text} />
@@ -98,6 +99,9 @@ export function Failed({ message }: { message: Sending }) {
   const chat = useChat()
   // What is kept for repair may still appear; sent again it could appear twice.
   const again = message.code !== 'command.held'
+  const rejoined = useChatState(
+    (state) => message.code === 'room.not_a_member' && state.rooms[message.room]?.member === true,
+  )
   return (
     <div
       role="alert"
@@ -105,7 +109,10 @@ export function Failed({ message }: { message: Sending }) {
     >
       <Icon name="alert" size={16} />
       <p className="min-w-0 flex-1 basis-52">
-        <b>Not sent.</b> {troubleOfCode(message.code, message.detail)}
+        <b>Not sent.</b>{' '}
+        {rejoined
+          ? 'You were not in this room when it came. Now you are.'
+          : troubleOfCode(message.code, message.detail)}
       </p>
       <span className="flex gap-1">
         {again && (

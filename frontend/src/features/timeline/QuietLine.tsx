@@ -92,5 +92,5 @@ function Names({ ids }: { ids: readonly string[] }) {
 }
 
 function Name({ id }: { id: string }) {
-  return <span className="text-soft">{nameOf(usePerson(id))}</span>
+  return <bdi className="text-soft">{nameOf(usePerson(id))}</bdi>
 }

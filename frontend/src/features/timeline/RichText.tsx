@@ -32,6 +32,7 @@ function PieceView({ piece }: { piece: Piece }) {
         <pre
           // biome-ignore lint/a11y/noNoninteractiveTabindex: long lines scroll, by keyboard too
           tabIndex={0}
+          dir="ltr"
           className="my-1.5 max-h-96 overflow-auto rounded-xl border border-line bg-code px-3.5 py-2.5 font-mono text-[13px] leading-relaxed"
         >
           <code>{piece.text}</code>
