@@ -164,7 +164,7 @@ export function beingCutOff({ visit, twoInARoom, house }: Visits): void {
           all.map((e) => /line \d+ of/.exec(e.textContent ?? '')?.[0]),
         )
       expect(await order(one)).toEqual(await order(two))
-      expect(await one.getByText(/diverged 0$/).count()).toBe(1)
+      expect(await one.getByText(/diverged 0 · healed 0$/).count()).toBe(1)
     })
   })
 }

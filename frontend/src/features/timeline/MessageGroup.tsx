@@ -98,10 +98,9 @@ const stateTitle = (sending: Sending): string =>
 export function Failed({ message }: { message: Sending }) {
   const chat = useChat()
   // What is kept for repair may still appear; sent again it could appear twice.
-  const again = message.code !== 'command.held'
-  const rejoined = useChatState(
-    (state) => message.code === 'room.not_a_member' && state.rooms[message.room]?.member === true,
-  )
+  const member = useChatState((state) => state.rooms[message.room]?.member === true)
+  const again = message.code !== 'command.held' && member
+  const rejoined = message.code === 'room.not_a_member' && member
   return (
     <div
       role="alert"
