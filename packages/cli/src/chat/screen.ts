@@ -43,18 +43,22 @@ export interface Screen {
   }
 }
 
-export const HELP = [
-  'Enter            send            Alt Enter     a new line',
-  'Alt ↑ ↓          other room      Tab           next room with something new',
-  'PageUp PageDown  scroll          Esc           to the end, or close this',
-  'Ctrl C           leave',
+const HELP = [
+  'Enter             send',
+  'Alt Enter         a new line',
+  'Alt ↑, Alt ↓      other room; also Ctrl P, Ctrl N',
+  'Tab               next room with something new',
+  'PageUp, PageDown  scroll; ↑ and ↓ by line',
+  'Esc               to the end, or close this',
+  'Ctrl C            leave',
   '',
-  '/join NAME       a room you are in, or a public one',
-  '/create NAME     a public room of your own',
-  '/leave           this room',
-  '/who             who is in this room',
-  '/retry /discard  what was not sent in this room',
-  '/help /quit      this, and leaving; // begins a message with one /',
+  '/join NAME        a room you are in, or a public one',
+  '/create NAME      a public room of your own',
+  '/leave            this room',
+  '/who              who is in this room',
+  '/retry, /discard  what was not sent in this room',
+  '/help, /quit      this, and leaving',
+  '//…               a message that begins with one /',
 ]
 
 /** The whole picture, as a function of what is known and what was pressed. `now`: milliseconds since the epoch. */
@@ -236,10 +240,9 @@ function memberColumn(state: State, room: RoomState | undefined, columns: number
   const height = rows - 2
   const more = all.length > height ? [[span(` and ${all.length - height + 1} more`, 'dim')]] : []
   const lines = [...all.slice(0, height - more.length), ...more]
-  return [title, [span('─'.repeat(columns), 'dim')], ...lines, ...blank(height - lines.length)].map((row) => [
-    span('│', 'dim'),
-    ...fitRow(row, columns - 1),
-  ])
+  return [title, [span('─'.repeat(columns - 1), 'dim')], ...lines, ...blank(height - lines.length)].map(
+    (row) => [span('│', 'dim'), ...fitRow(row, columns - 1)],
+  )
 }
 
 function panelRows(state: State, view: View, room: RoomState | undefined): Row[] {
