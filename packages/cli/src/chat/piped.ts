@@ -54,19 +54,23 @@ export async function chatPiped(options: PipedOptions): Promise<number> {
   let refused = 0
   let printedSeq = 0
   let wantedSeq = 0
-  let ended: string | undefined
+  let ended:
+    | { readonly kind: 'interrupted' | 'unread' }
+    | { readonly kind: 'over'; readonly why: string }
+    | undefined
   let changed = Promise.withResolvers<void>()
   const moved = () => {
     changed.resolve()
     changed = Promise.withResolvers()
   }
-  const stop = (why: string) => {
-    ended ??= why
+  const stop = (how: NonNullable<typeof ended>) => {
+    ended ??= how
     moved()
   }
-  signal.addEventListener('abort', () => stop('interrupted'), { once: true })
-  // A reader that goes away (`| head`) ends it.
-  output.on('error', () => stop('nobody reads any more'))
+  const over = (why: string) => stop({ kind: 'over', why })
+  signal.addEventListener('abort', () => stop({ kind: 'interrupted' }), { once: true })
+  // A reader that goes away (`| head`) is no fault.
+  output.on('error', () => stop({ kind: 'unread' }))
 
   let printing = Promise.resolve()
   const print = (event: StreamEvent) => {
@@ -85,10 +89,15 @@ export async function chatPiped(options: PipedOptions): Promise<number> {
     client.on('event', print),
     client.on('state', (state) => {
       if (state.kind === 'waiting') tell(`offline (${oneLine(state.reason)}); trying again`)
-      if (state.kind === 'stopped' && ended === undefined) stop(oneLine(state.reason))
+      if (state.kind === 'stopped') over(oneLine(state.reason))
       moved()
     }),
-    client.on('unfollowed', ({ code }) => stop(`you are not in ${oneLine(room.name)} any more (${code})`)),
+    client.on('unfollowed', ({ code }) => over(`you are not in ${oneLine(room.name)} any more (${code})`)),
+    client.on('reset', ({ head }) => {
+      tell('too much was said meanwhile to print it all; it goes on from here')
+      printedSeq = Math.max(printedSeq, head)
+      moved()
+    }),
     client.on('diverged', () => tell('what came did not fit what was there; it is fetched again')),
   ]
   const until = async (condition: () => boolean, patienceMs?: number): Promise<boolean> => {
@@ -129,12 +138,12 @@ export async function chatPiped(options: PipedOptions): Promise<number> {
       await until(() => open < WINDOW)
     }
     await until(() => open === 0 && printedSeq >= wantedSeq, PATIENCE_MS)
-    if (ended !== undefined && ended !== 'interrupted') tell(ended)
+    if (ended?.kind === 'over') tell(ended.why)
     if (open > 0) tell(`of ${open} ${open === 1 ? 'line' : 'lines'} it is not known whether they were sent`)
     if (open > 0) return exitCodes.unknown
     if (refused > 0) return exitCodes.refused
-    if (ended === 'interrupted') return exitCodes.interrupted
-    return ended === undefined ? exitCodes.confirmed : exitCodes.wrong
+    if (ended?.kind === 'interrupted') return exitCodes.interrupted
+    return ended?.kind === 'over' ? exitCodes.wrong : exitCodes.confirmed
   } finally {
     for (const end of stops) end()
     await client.close()
