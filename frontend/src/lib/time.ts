@@ -4,6 +4,9 @@ const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'nume
 const dated = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' })
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
 
+const ago = new Intl.RelativeTimeFormat(undefined, { style: 'narrow' })
+const short = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' })
+
 const capital = (text: string): string => text.charAt(0).toLocaleUpperCase() + text.slice(1)
 
 export const clockTime = (at: number): string => clock.format(at)
@@ -18,4 +21,13 @@ export function dayName(at: number, now: number): string {
     if (other.toDateString() === day.toDateString()) return capital(relative.format(-back, 'day'))
   }
   return (day.getFullYear() === today.getFullYear() ? weekday : dated).format(at)
+}
+
+/** `5 min ago`, `3 hr ago`, `2 days ago`, and the day itself after a week. */
+export function timeAgo(at: number, now: number): string {
+  const minutes = Math.max(0, Math.floor((now - at) / 60_000))
+  if (minutes < 1) return 'just now'
+  if (minutes < 60) return ago.format(-minutes, 'minute')
+  if (minutes < 24 * 60) return ago.format(-Math.floor(minutes / 60), 'hour')
+  return minutes < 7 * 24 * 60 ? ago.format(-Math.floor(minutes / 1_440), 'day') : short.format(at)
 }

@@ -11,3 +11,15 @@ export function useToday(): number {
   }, [today])
   return today
 }
+
+const MINUTE_MS = 60_000
+
+/** The time, a minute old at most. */
+export function useMinute(): number {
+  const [now, setNow] = useState(Date.now)
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), MINUTE_MS)
+    return () => clearInterval(timer)
+  }, [])
+  return now
+}

@@ -3,7 +3,9 @@ import { useEffect, useMemo, useState } from 'react'
 import { Avatar } from '../../components/Avatar.tsx'
 import { Button } from '../../components/Button.tsx'
 import { nameOf } from '../../lib/identity.ts'
-import { fullTime } from '../../lib/time.ts'
+import { fullTime, timeAgo } from '../../lib/time.ts'
+import { useMinute } from '../../lib/today.ts'
+import type { Person } from '../../state/state.ts'
 import { useChat, useChatState, useOffline } from '../chat-context.ts'
 import { HereDot } from './HereDot.tsx'
 
@@ -14,8 +16,9 @@ const SHOWN = 300
 const isHere = (presence: PresenceData | undefined): boolean =>
   presence !== undefined && presence.state !== 'offline'
 
-const lastSeenOf = (presence: PresenceData | undefined): string | undefined =>
-  presence?.lastSeen === undefined ? undefined : `Last here ${fullTime(Date.parse(presence.lastSeen))}`
+/** Milliseconds since the epoch; undefined for who is here, and for who does not want it known. */
+const lastSeenOf = (presence: PresenceData | undefined): number | undefined =>
+  presence?.state === 'offline' && presence.lastSeen !== undefined ? Date.parse(presence.lastSeen) : undefined
 
 /** Everyone in a room: those who are here first, then by name. */
 export function Members({ subject, inDialog = false }: { subject: string; inDialog?: boolean }) {
@@ -27,6 +30,7 @@ export function Members({ subject, inDialog = false }: { subject: string; inDial
   const here = useChatState((state) => state.here.people)
   const online = useChatState((state) => state.here.online[subject])
   const offline = useOffline()
+  const now = useMinute()
   const [filter, setFilter] = useState('')
 
   // Who was here when one was cut off may not be here any more.
@@ -101,22 +105,16 @@ export function Members({ subject, inDialog = false }: { subject: string; inDial
         )}
         <ul>
           {shown.slice(0, SHOWN).map(({ id, person, name }) => (
-            <li key={id} className="flex items-center gap-3 rounded-xl px-2 py-1.5">
-              <span className="relative flex-none">
-                <Avatar id={id} person={person} size="small" />
-                <HereDot state={offline ? undefined : here[id]?.state} />
-              </span>
-              <span
-                className={`min-w-0 flex-1 truncate ${here[id]?.state === 'offline' ? 'text-soft' : ''}`}
-                title={lastSeenOf(here[id])}
-              >
-                <bdi>{name}</bdi>
-                {id === me && <span className="text-faint"> (you)</span>}
-              </span>
-              {person !== undefined && person !== 'unknown' && (person.guest || person.admin) && (
-                <span className="flex-none text-xs text-faint">{person.guest ? 'guest' : 'admin'}</span>
-              )}
-            </li>
+            <MemberRow
+              key={id}
+              id={id}
+              person={person}
+              name={name}
+              own={id === me}
+              presence={here[id]}
+              offline={offline}
+              now={now}
+            />
           ))}
         </ul>
         {filter !== '' && shown.length === 0 && (
@@ -129,5 +127,49 @@ export function Members({ subject, inDialog = false }: { subject: string; inDial
         )}
       </div>
     </div>
+  )
+}
+
+function MemberRow({
+  id,
+  person,
+  name,
+  own,
+  presence,
+  offline,
+  now,
+}: {
+  id: string
+  person: Person | undefined
+  name: string
+  own: boolean
+  presence: PresenceData | undefined
+  /** One is cut off oneself, and so does not know how others are. */
+  offline: boolean
+  now: number
+}) {
+  const lastSeen = lastSeenOf(presence)
+  const known = person !== undefined && person !== 'unknown'
+  const role = known && (person.guest ? 'guest' : person.admin ? 'admin' : undefined)
+  const note = [role, lastSeen === undefined ? undefined : timeAgo(lastSeen, now)].filter(Boolean).join(' · ')
+  return (
+    <li className="flex items-center gap-3 rounded-xl px-2 py-1.5">
+      <span className="relative flex-none">
+        <Avatar id={id} person={person} size="small" />
+        <HereDot state={offline ? undefined : presence?.state} />
+      </span>
+      <span className={`min-w-0 flex-1 truncate ${presence?.state === 'offline' ? 'text-soft' : ''}`}>
+        <bdi>{name}</bdi>
+        {own && <span className="text-faint"> (you)</span>}
+      </span>
+      {note !== '' && (
+        <span
+          className="flex-none text-xs text-faint"
+          title={lastSeen === undefined ? undefined : `Last here ${fullTime(lastSeen)}`}
+        >
+          {note}
+        </span>
+      )}
+    </li>
   )
 }
