@@ -102,7 +102,7 @@ describe('npm start', () => {
     expect((await login('ada', password)).status).toBe(200)
     expect((await login('ben', passwordOf(started, 'ben'))).status).toBe(200)
 
-    for (const name of ['gateway', 'chat', 'presence', 'postgres', 'kafka']) {
+    for (const name of ['gateway', 'chat', 'presence', 'lab', 'postgres', 'kafka']) {
       const { pid } = readRunFile(dataDir)!.parts[name]!.process!
       process.kill(pid, 'SIGKILL')
       await vi.waitFor(() => expect(started.output()).toContain(`${name} is back after`), { timeout: 60_000 })
@@ -113,7 +113,7 @@ describe('npm start', () => {
     })
 
     const pids = processesOf(readRunFile(dataDir))
-    expect(pids).toHaveLength(5)
+    expect(pids).toHaveLength(6)
     const before = started.output().length
     // As Ctrl-C does: to everything that has the terminal.
     process.kill(-started.child.pid!, 'SIGINT')

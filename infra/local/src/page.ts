@@ -1,13 +1,21 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { compressFiles } from './compress.ts'
 import { projectRoot } from './paths.ts'
 import { explainFileError } from './problem.ts'
 import { runScript } from './scripts.ts'
 
 const BUILD_MS = 180_000
 /** Everything a built page is made of. */
-const SOURCES = ['frontend', 'packages/contracts', 'packages/streams', 'packages/client', 'pnpm-lock.yaml']
+const SOURCES = [
+  'frontend',
+  'infra/local/src/compress.ts',
+  'packages/contracts',
+  'packages/streams',
+  'packages/client',
+  'pnpm-lock.yaml',
+]
 const NOT_SOURCES = new Set(['node_modules', 'dist'])
 const STAMP = '.made-from'
 
@@ -29,6 +37,7 @@ export async function buildPage(say: (sentence: string) => void, signal?: AbortS
       withinMs: BUILD_MS,
       signal,
     })
+    compressFiles(fresh)
     writeFileSync(join(fresh, STAMP), sources)
     rmSync(folder, { recursive: true, force: true })
     renameSync(fresh, folder)

@@ -59,7 +59,7 @@ const SCRIPT_MS = 120_000
 /** What a retiring process may take besides its drain: the services' own limit, and a little more. */
 const RETIRE_MS = 45_000
 /** As in the gateway's own settings. */
-const DRAIN_MS = 10_000
+const DRAIN_MS = 15_000
 
 const labIsOn = (env: NodeJS.ProcessEnv): boolean => env.LAB_ENABLED === 'true'
 

@@ -15,6 +15,8 @@ const CALM_MS = 2_000
 /** Of each sender's: sockets an account has, and rooms it is in. */
 const SOCKETS_PER_ACCOUNT = 10
 const OPENING = 20
+/** Rooms that one of our own clients follows. */
+const ROOMS_PER_CLIENT = 2
 /** One in so many messages is written over HTTP. */
 const HTTP_EVERY = 100
 const WITNESSES = 20
@@ -111,13 +113,14 @@ export async function runDeployDrill(options: DeployDrillOptions): Promise<Deplo
     for (let index = 0; index < Math.min(clients, count); index += 1) {
       const account = accounts[index]!
       const name = `${account.username} (client)`
+      const rooms = roomsOf(index).slice(0, ROOMS_PER_CLIENT)
       const person = await createPerson({
-        ...{ name, actor: account.actor, url, rooms: roomsOf(index), api: account.api, seen: watch.seen },
+        ...{ name, actor: account.actor, url, rooms, api: account.api, seen: watch.seen },
         token: tokenOf(account),
         random: seededRandom(options.seed + 50 + index),
         trouble: noticer(name),
       })
-      observers.push({ person, rooms: roomsOf(index) })
+      observers.push({ person, rooms })
     }
     const settling = { databaseUrl: options.databaseUrl, rooms, log, signal }
     const ready = await settle(observers, { ...settling, withinMs: SETTLE_MS })

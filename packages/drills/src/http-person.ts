@@ -51,7 +51,10 @@ export function createHttpPerson(options: {
   return {
     name,
     actor,
-    sends: recorder.sends,
+    // Requests at the same time have no order: each is a device of its own.
+    get sends() {
+      return recorder.sends.map((send) => ({ ...send, device: `${name} ${send.command}` }))
+    },
     reads: recorder.reads,
     get waiting() {
       return recorder.waiting

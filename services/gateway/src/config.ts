@@ -39,7 +39,7 @@ export const configSchema = z
       .int()
       .min(1)
       .default(50)
-      .describe('Commands a second that one user may send.'),
+      .describe('Commands a second that one user may send through one gateway.'),
     COMMAND_BURST: z.coerce
       .number()
       .int()
@@ -51,7 +51,7 @@ export const configSchema = z
       .int()
       .min(0)
       .max(600_000)
-      .default(10_000)
+      .default(15_000)
       .describe(
         'Milliseconds in which sockets are asked to go elsewhere, one after another, when this process is told to stop (SIGTERM); it ends sooner when the last one has gone.',
       ),

@@ -18,8 +18,8 @@ export interface Connections {
   /** This session of the user's has ended: cuts its sockets. */
   endSession(userId: string, session: string): void
   /**
-   * Asks all to go elsewhere, one after another in the first half of `withinMs`, and closes those that did not half
-   * of it later. Resolves when the last one has gone; `hurry` closes all at once.
+   * Asks all to go elsewhere, one after another in the first third of `withinMs`, and closes each that did not after the
+   * other two. Resolves when the last one has gone; `hurry` closes all at once.
    */
   drain(withinMs: number, hurry?: AbortSignal): Promise<void>
 }
@@ -88,7 +88,8 @@ export function createConnections(
       for (const connection of [...(users.get(userId) ?? [])]) connection.endSession(session)
     },
     async drain(withinMs, hurry) {
-      const timeMs = withinMs / 2
+      const spreadMs = Math.round(withinMs / 3)
+      const timeMs = withinMs - spreadMs
       const close = (connection: Connection) => connection.close(closeCodes.restarting, 'restarting')
       const empty = new Promise<void>((resolve) => {
         gone = resolve
@@ -98,7 +99,7 @@ export function createConnections(
         scheduler.after(afterMs + timeMs, () => close(connection))
       }
       let index = 0
-      for (const connection of all) sendAway(connection, (index++ / all.size) * timeMs)
+      for (const connection of all) sendAway(connection, (index++ / all.size) * spreadMs)
       if (all.size > 0) await Promise.race([empty, pause(scheduler, withinMs, hurry)])
       cancelTick()
       for (const connection of all) close(connection)

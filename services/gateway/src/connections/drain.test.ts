@@ -102,15 +102,15 @@ test('[W11] sockets are asked to leave one after another, and closed when their 
   for (const each of sockets) each.hello()
   await pass(0)
   let over = false
-  const drained = connections.drain(8_000).then(() => {
+  const drained = connections.drain(12_000).then(() => {
     over = true
   })
-  await pass(7_000)
+  await pass(11_000)
   expect(sockets.map(({ seen }) => seen)).toEqual(
-    [0, 1_000, 2_000, 3_000].map((at) => [{ at, goaway: 4_000 }]),
+    [0, 1_000, 2_000, 3_000].map((at) => [{ at, goaway: 8_000 }]),
   )
   expect(sockets.map(({ closed }) => closed)).toEqual(
-    [4_000, 5_000, 6_000, 7_000].map((at) => [{ at, code: closeCodes.restarting }]),
+    [8_000, 9_000, 10_000, 11_000].map((at) => [{ at, code: closeCodes.restarting }]),
   )
   await drained
   expect(over).toBe(true)
@@ -136,15 +136,15 @@ test('a socket that was let in while draining is welcomed, and then asked to lea
   const { connections, socket, pass } = gateway()
   socket().hello()
   await pass(0)
-  void connections.drain(10_000)
+  void connections.drain(9_000)
   await pass(1_000)
   const late = socket()
   late.hello()
   await pass(2_000)
-  expect(late.seen).toMatchObject([{ goaway: 5_000 }])
+  expect(late.seen).toMatchObject([{ goaway: 6_000 }])
   expect(late.closed).toEqual([])
-  await pass(3_000)
-  expect(late.closed).toEqual([{ at: 5_000, code: closeCodes.restarting }])
+  await pass(4_000)
+  expect(late.closed).toEqual([{ at: 6_000, code: closeCodes.restarting }])
 })
 
 test('in a hurry all are closed at once', async () => {
