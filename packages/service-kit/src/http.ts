@@ -58,6 +58,7 @@ export interface HttpServer extends Closable {
   retire(): void
 }
 
+const ACCEPT_BACKLOG = 4_096
 const CHECK_MS = 2_000
 /** So long a consumer may meet passing faults and still count as ready. */
 const STRUGGLING_MS = 10_000
@@ -233,7 +234,8 @@ export async function httpServer(options: {
 
   async function open(): Promise<void> {
     if (life !== 'starting') return
-    const where = { host, port, reusePort }
+    // A herd that comes back in one moment would not fit in Node's own 511, and be told to come again after a second.
+    const where = { host, port, reusePort, backlog: ACCEPT_BACKLOG }
     await app.listen(where)
     life = 'open'
   }
