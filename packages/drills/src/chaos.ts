@@ -33,9 +33,14 @@ export async function freeze(
   }
 }
 
-async function until(what: string, condition: () => boolean, signal: AbortSignal | undefined): Promise<void> {
+/** Waits for a condition, a minute and a half at most. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  signal?: AbortSignal,
+): Promise<void> {
   const deadline = systemScheduler.now() + BACK_MS
-  while (!condition()) {
+  while (!(await condition())) {
     if (signal?.aborted) throw new Error(`given up waiting until ${what}`)
     if (systemScheduler.now() > deadline)
       throw new Error(`waited ${BACK_MS / 1_000} s until ${what}, in vain`)

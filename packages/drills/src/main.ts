@@ -1,4 +1,5 @@
 // npm run drill: people, load, kills, and a check of the whole history; exit code 1 when anything is wrong.
+import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,16 +9,20 @@ import { systemScheduler } from '@klatsch/streams'
 import { controlsOfStack } from './controls.ts'
 import { runCutDrill } from './cut-drill.ts'
 import { runDeployDrill } from './deploy-drill.ts'
+import { runGhostHunt } from './ghost-hunt/hunt.ts'
+import { printHunt } from './ghost-hunt/print.ts'
 import { runKillDrill } from './kill-drill.ts'
 import { printReport } from './print.ts'
 import { printDeployReport } from './print-deploy.ts'
+import { seededRandom } from './random.ts'
 
 const HELP = `Drills: people write in rooms while something happens to the stack, and nothing may be lost, doubled or out of
-order. Each starts a stack of its own in a new folder, which it keeps when something is wrong.
+order; or they come and go, and nobody may be said to be here who is not. Each starts a stack of its own in a new folder, which it keeps when something is wrong.
 
   npm run drill                                    parts are killed with -9
   npm run drill -- deploy                          every service is replaced, and nobody may notice anything
   npm run drill -- cut                             connections are cut, silenced, delayed and narrowed all the time
+  npm run drill -- ghost-hunt                      three gateways and two instances of presence are killed, frozen, shut down
 
 kill:   --kills    parts killed with -9 in each round; kafka+postgres means both at once
         --freezes  parts that are stopped for 10 s in each round, and then go on
@@ -25,6 +30,7 @@ kill:   --kills    parts killed with -9 in each round; kafka+postgres means both
 deploy: --sockets  bare sockets that do what SPEC.md says; --clients  people at our own client, besides
         --rate     messages a second; --gateways  gateway processes
 cut:    --every    milliseconds from one spoilt connection to the next
+ghost-hunt: --people  on the three gateways
 
 `
 const kinds = {
@@ -41,12 +47,13 @@ const kinds = {
   },
   cut: { clients: '20', rooms: '10', messages: '20000', seconds: '600', every: '50' },
   deploy: { sockets: '1000', clients: '20', rate: '500', rounds: '2', gateways: '2' },
+  'ghost-hunt': { people: '2000' },
 } as const
 type Kind = keyof typeof kinds
 
 const kind = (process.argv[2]?.startsWith('-') === false ? process.argv[2] : 'kill') as Kind
 if (!Object.hasOwn(kinds, kind)) {
-  console.error(`drill: there is no drill called ${kind}; there are ${Object.keys(kinds).join(' and ')}`)
+  console.error(`drill: there is no drill called ${kind}; there are ${Object.keys(kinds).join(', ')}`)
   process.exit(2)
 }
 const defaults: Readonly<Record<string, string>> = {
@@ -75,10 +82,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 const dataDir = mkdtempSync(join(tmpdir(), 'klatsch-drill-'))
 const [port = 0] = await freePorts(1)
 const bugs = text('bugs') === '' ? {} : { LAB_ENABLED: 'true', KLATSCH_BUGS: text('bugs') }
+const env = { INTERNAL_TOKEN: randomUUID(), GUESTS_PER_MINUTE: '100000', ...process.env, ...bugs }
 const stack = await startStack({
   port,
   dataDir,
-  env: { ...process.env, ...bugs },
+  env,
   gateways: number('gateways') || 1,
   say: log,
   signal: interrupted.signal,
@@ -138,9 +146,23 @@ async function deployDrill(): Promise<boolean> {
   return report.ok
 }
 
+async function ghostHunt(): Promise<boolean> {
+  const random = seededRandom(common.seed)
+  const people = number('people')
+  const report = await runGhostHunt({ stack, env, people, random, log, signal: interrupted.signal })
+  console.log(printHunt(report))
+  return report.ok
+}
+
+const drills: Readonly<Record<Kind, () => Promise<boolean>>> = {
+  kill: killDrill,
+  deploy: deployDrill,
+  cut: cutDrill,
+  'ghost-hunt': ghostHunt,
+}
 let ok = false
 try {
-  ok = await { kill: killDrill, deploy: deployDrill, cut: cutDrill }[kind]()
+  ok = await drills[kind]()
 } finally {
   await stack.stop()
   if (ok) rmSync(dataDir, { recursive: true, force: true })
