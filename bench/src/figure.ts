@@ -12,6 +12,8 @@ export interface Row {
   /** What the floor is. */
   readonly against?: string
   readonly aim?: string
+  /** What other chats were measured to do, as recorded: another machine's figures, so ratios to bare ws where there are. */
+  readonly others?: string
   /** What each round measured. */
   readonly rounds: { readonly ours: readonly number[]; readonly floor?: readonly number[] }
 }
@@ -22,6 +24,8 @@ export interface Context {
   /** Where logs go. */
   readonly dir: string
   readonly profileDir: string | undefined
+  /** Shorter and fewer rounds, to see that all is well. */
+  readonly quick: boolean
   readonly say: (sentence: string) => void
 }
 
@@ -35,7 +39,7 @@ export interface Figure {
 export const ROUNDS = 3
 
 export function row(
-  about: Pick<Row, 'what' | 'unit' | 'against' | 'aim'>,
+  about: Pick<Row, 'what' | 'unit' | 'against' | 'aim' | 'others'>,
   ours: readonly number[],
   floor?: readonly number[],
 ): Row {

@@ -5,18 +5,23 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Row } from './figure.ts'
+import { compression } from './figures/compression.ts'
+import { crowd } from './figures/crowd.ts'
 import { deliver } from './figures/deliver.ts'
 import { durable } from './figures/durable.ts'
 import { idle } from './figures/idle.ts'
 import { latency } from './figures/latency.ts'
+import { resume } from './figures/resume.ts'
+import { slow } from './figures/slow.ts'
 import { start } from './figures/start.ts'
+import { storm } from './figures/storm.ts'
 import { stopAll } from './processes.ts'
 import { machine, table } from './report.ts'
 import { type Stack, startStack } from './stack.ts'
 
-const figures = [latency, durable, deliver, idle, start]
+const figures = [latency, durable, deliver, idle, crowd, storm, slow, resume, compression, start]
 const results = fileURLToPath(new URL('../../.results', import.meta.url))
-const help = `npm run bench [-- [--profile] figure …]
+const help = `npm run bench [-- [--profile] [--quick] figure …]
 
 Measures Klatsch beside the least that the same work costs, in turns, on a Kafka and a Postgres of its own,
 prints a table and writes .results/bench.json. Without names, all figures; about ten minutes.
@@ -24,14 +29,15 @@ prints a table and writes .results/bench.json. Without names, all figures; about
 ${figures.map(({ name, describe }) => `  ${name.padEnd(10)}${describe}`).join('\n')}
 
   --profile   writes CPU profiles of gateway and chat to .results/profiles
+  --quick     fewer rounds of crowd, storm, slow and resume, and shorter ones
   --help      this
 `
 
-let values: { help?: boolean | undefined; profile?: boolean | undefined }
+let values: { help?: boolean | undefined; profile?: boolean | undefined; quick?: boolean | undefined }
 let positionals: string[]
 try {
   ;({ values, positionals } = parseArgs({
-    options: { help: { type: 'boolean' }, profile: { type: 'boolean' } },
+    options: { help: { type: 'boolean' }, profile: { type: 'boolean' }, quick: { type: 'boolean' } },
     allowPositionals: true,
   }))
 } catch (error) {
@@ -71,6 +77,7 @@ mkdirSync(profileDir ?? results, { recursive: true })
 const context = {
   dir,
   profileDir,
+  quick: values.quick === true,
   say,
   stack() {
     stack ??= startStack(join(dir, 'stack'), say)

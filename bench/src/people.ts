@@ -113,3 +113,14 @@ export function seatInRooms(people: readonly Person[], rooms: number): Person[][
   const each = people.length / rooms
   return Array.from({ length: rooms }, (_, room) => people.slice(room * each, (room + 1) * each))
 }
+
+/** Strides that leave nobody out as long as the number of people is a product of 2 and 5. */
+const STRIDES = [1, 3, 7, 9]
+
+/** Rooms of so many; each person in as many as `each` (4 at most), with other people in each of them. */
+export function seatInSeveral(people: readonly Person[], perRoom: number, each: number): Person[][] {
+  return STRIDES.slice(0, each).flatMap((stride) => {
+    const mixed = people.map((_, index) => people[(index * stride) % people.length]!)
+    return seatInRooms(mixed, people.length / perRoom)
+  })
+}

@@ -35,6 +35,8 @@ export interface BenchProcess<C extends Calls = Calls> {
   finished(): Promise<void>
   freeze(): void
   thaw(): void
+  /** Ends it with SIGKILL. */
+  kill(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -124,6 +126,11 @@ export function startProcess<C extends Calls = Calls>(
     },
     freeze: () => child.kill('SIGSTOP'),
     thaw: () => child.kill('SIGCONT'),
+    async kill() {
+      stopped = true
+      child.kill('SIGKILL')
+      await ended
+    },
     async stop() {
       stopped = true
       child.kill('SIGCONT')

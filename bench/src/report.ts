@@ -23,7 +23,7 @@ export function machine(): Machine {
 /** The table, as Markdown. */
 export function table(rows: readonly Row[]): string {
   const cells = [
-    ['what', 'Klatsch', 'floor', 'ratio', 'aim', 'the floor is'],
+    ['what', 'Klatsch', 'floor', 'ratio', 'aim', 'the floor is', 'others, as recorded'],
     ...rows.map((row) => [
       row.what,
       `${number(row.ours)}${unit(row)}`,
@@ -31,6 +31,7 @@ export function table(rows: readonly Row[]): string {
       row.ratio === undefined ? '' : `${row.ratio.toPrecision(row.ratio < 100 ? 2 : 3)}×`,
       row.aim ?? '',
       row.against ?? '',
+      row.others ?? '',
     ]),
   ]
   const widths = cells[0]!.map((_, column) => Math.max(...cells.map((line) => line[column]!.length)))

@@ -23,6 +23,8 @@ export interface Service {
 
 export interface ServiceOptions {
   readonly core?: number
+  /** Where it listens; a free port when absent. */
+  readonly port?: number
   readonly profileDir?: string | undefined
 }
 
@@ -83,13 +85,15 @@ export async function startStack(dir: string, say: (sentence: string) => void): 
     env: NodeJS.ProcessEnv,
     options: ServiceOptions = {},
   ): Promise<Service> {
-    const [port] = (await freePorts(1)) as [number]
+    const [free, opsPort] = (await freePorts(2)) as [number, number]
+    const port = options.port ?? free
     const url = `http://127.0.0.1:${port}`
     const begin = performance.now()
     const process = startProcess(scripts[name], {
       name,
       dir,
-      env: { ...shared, ...env, PORT: String(port) },
+      // With a port of its own for those who look after it, it does not listen before it is ready: as in the local stack.
+      env: { ...shared, ...env, PORT: String(port), OPS_PORT: String(opsPort) },
       ...options,
     })
     const ready = untilReady(process, url).then(() => performance.now() - begin)

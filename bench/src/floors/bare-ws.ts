@@ -1,17 +1,27 @@
-// The floor of delivery and of idle connections: a server of bare `ws` that knows rooms and sends one by one.
+// The floor of delivery and of connections: a server of bare `ws` that knows rooms, passes on to the room what someone
+// in it says, and sends one by one. With a backlog, it sends that to everyone who comes. BARE_PORT: where it listens.
 import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { serveCalls } from '../calls.ts'
 
 /** Bytes waiting for one socket above which sending pauses. */
 const MOST_WAITING = 1024 * 1024
+let backlog = { frames: 0, message: Buffer.alloc(0) }
 const rooms = new Map<string, Set<WebSocket>>()
-const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: false })
+const server = new WebSocketServer({
+  port: Number(process.env.BARE_PORT ?? '0'),
+  host: '127.0.0.1',
+  backlog: 4_096,
+  perMessageDeflate: false,
+})
 server.on('connection', (socket, request) => {
   const name = request.url ?? '/'
   const room = rooms.get(name) ?? new Set()
   rooms.set(name, room.add(socket))
-  socket.on('message', () => {})
+  socket.on('message', (text: Buffer) => {
+    for (const each of room) each.send(text, { binary: false })
+  })
+  for (let sent = 0; sent < backlog.frames; sent += 1) socket.send(backlog.message, { binary: false })
   socket.on('close', () => room.delete(socket))
 })
 
@@ -44,6 +54,10 @@ const calls = {
       setImmediate(turn)
     }
     turn()
+  },
+
+  backlog({ frames, bytes }: { frames: number; bytes: number }): void {
+    backlog = { frames, message: Buffer.alloc(bytes, 'x') }
   },
 
   stop(): void {

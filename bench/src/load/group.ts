@@ -4,6 +4,7 @@ import { RawSocket, type Received } from './raw-socket.ts'
 export interface Seat {
   readonly path: string
   readonly hello?: { readonly token: string; readonly follow: 'all' | readonly string[] }
+  readonly extensions?: string
 }
 
 export interface Group {
@@ -12,18 +13,20 @@ export interface Group {
   close(): void
 }
 
-/** Sockets being opened at a time. */
-const AT_A_TIME = 50
 /** A client speaks at least this often. */
 const PING_MS = 20_000
 
-export async function openGroup(port: number, seats: readonly Seat[], received: Received): Promise<Group> {
+/** Opens these, so many at a time. */
+export async function openGroup(
+  { port, seats, atATime }: { port: number; seats: readonly Seat[]; atATime: number },
+  received: Received,
+): Promise<Group> {
   const sockets: RawSocket[] = []
   let next = 0
   async function openSome(): Promise<void> {
     for (let index = next++; index < seats.length; index = next++) {
-      const { path, hello } = seats[index]!
-      const socket = new RawSocket({ port, path, received })
+      const { path, hello, extensions } = seats[index]!
+      const socket = new RawSocket({ port, path, received, ...(extensions && { extensions }) })
       sockets[index] = socket
       await socket.opened
       if (hello) await greet(socket, hello)
@@ -31,7 +34,7 @@ export async function openGroup(port: number, seats: readonly Seat[], received: 
       socket.onText = () => {}
     }
   }
-  await Promise.all(Array.from({ length: AT_A_TIME }, openSome))
+  await Promise.all(Array.from({ length: atATime }, openSome))
   const pinging = setInterval(() => {
     sockets.forEach((socket, index) => {
       if (seats[index]?.hello) socket.send('{"type":"ping"}')

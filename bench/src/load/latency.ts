@@ -16,6 +16,16 @@ export interface Latencies {
   readonly late: number[]
 }
 
+export interface LatencyLoad {
+  readonly perSecond: number
+  /** What comes first and is not counted. */
+  readonly warmMs: number
+  readonly ms: number
+  readonly text: string
+  /** To a server that only passes on what it gets: texts of so many bytes, which nobody acknowledges. */
+  readonly relayedBytes?: number
+}
+
 /** An ack is shorter than this, an event longer. */
 const ACK_BYTES = 250
 const PATIENCE_MS = 15_000
@@ -23,7 +33,7 @@ const PATIENCE_MS = 15_000
 /** Writes `perSecond` messages for `ms`, evenly over the rooms, and waits until all were acked and seen. */
 export async function measureLatencies(
   rooms: readonly LoadRoom[],
-  { perSecond, warmMs, ms, text }: { perSecond: number; warmMs: number; ms: number; text: string },
+  { perSecond, warmMs, ms, text, relayedBytes }: LatencyLoad,
 ): Promise<Latencies> {
   const sentAt = new Map<string, number>()
   const unseen = new Map<string, number>()
@@ -61,9 +71,12 @@ export async function measureLatencies(
     const id = uuidv7()
     const after = last.get(writer)
     last.set(writer, id)
-    const frame = { type: 'command', id, command: 'chat.message.send.v1', subject, after, data: { text } }
+    const frame =
+      relayedBytes === undefined
+        ? { type: 'command', id, command: 'chat.message.send.v1', subject, after, data: { text } }
+        : { causationid: id, rest: 'x'.repeat(relayedBytes) }
     const now = performance.now()
-    sentAt.set(id, now)
+    if (relayedBytes === undefined) sentAt.set(id, now)
     unseen.set(id, now)
     writer.send(JSON.stringify(frame))
     result.late.push(now - (begin + (index * 1_000) / perSecond))

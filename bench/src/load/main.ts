@@ -4,7 +4,9 @@ import { Worker } from 'node:worker_threads'
 import { serveCalls } from '../calls.ts'
 import type { FeederData, FeederRun, FeederSays } from './feeder.ts'
 import { type Group, openGroup, type Seat, watchSample } from './group.ts'
-import { type Latencies, measureLatencies } from './latency.ts'
+import { herdCalls } from './herd-calls.ts'
+import { type Latencies, type LatencyLoad, measureLatencies } from './latency.ts'
+import { type Resume, timeResumes } from './resumes.ts'
 
 /** A stretch of receiving. `serverCpuMs`: CPU time that the measured process took for it; NaN where that is unknown. */
 export interface Stretch {
@@ -12,6 +14,13 @@ export interface Stretch {
   readonly bytes: number
   readonly ms: number
   readonly serverCpuMs: number
+}
+
+interface Opening {
+  readonly group: string
+  readonly port: number
+  readonly seats: readonly Seat[]
+  readonly atATime?: number
 }
 
 /** What to receive: which group, for how long, from which process. */
@@ -81,14 +90,25 @@ let feeder: Worker | undefined
 let feederStop = new Int32Array(new SharedArrayBuffer(4))
 
 const calls = {
-  async open({ group, port, seats }: { group: string; port: number; seats: readonly Seat[] }): Promise<void> {
+  ...herdCalls,
+
+  /** Opens sockets, fifty at a time unless told otherwise. Answers the milliseconds until the last was ready. */
+  async open({ group, atATime = 50, ...sockets }: Opening): Promise<number> {
     const received = new Received()
-    groups.set(group, { ...(await openGroup(port, seats, received)), received })
+    const begin = performance.now()
+    groups.set(group, { ...(await openGroup({ ...sockets, atATime }, received)), received })
+    return performance.now() - begin
   },
 
   close({ group }: { group: string }): void {
     groups.get(group)?.close()
     groups.delete(group)
+  },
+
+  /** What a group received since it was opened, after the handshakes. */
+  received({ group }: { group: string }): { frames: number; bytes: number } {
+    const { frames, bytes } = groupOf(group).received
+    return { frames, bytes }
   },
 
   /** Counts what a group receives. */
@@ -126,11 +146,14 @@ const calls = {
     return { ...measured, ...sample, streams, frameBytes }
   },
 
+  resumes: ({ port, resume, times }: { port: number; resume: Resume; times: number }): Promise<number[]> =>
+    timeResumes(port, resume, times),
+
   latencies: (args: {
     group: string
     /** Of each room: its subject and which sockets of the group are in it. */
     rooms: readonly { subject: string; sockets: readonly number[] }[]
-    load: Parameters<typeof measureLatencies>[1]
+    load: LatencyLoad
   }): Promise<Latencies> => {
     const { sockets } = groupOf(args.group)
     const rooms = args.rooms.map((room) => ({

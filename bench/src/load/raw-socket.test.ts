@@ -44,8 +44,21 @@ it('speaks: frames with a mask, and an answer to pings', async () => {
   const heard: string[] = []
   peer.on('message', (data) => heard.push(data.toString()))
   peer.on('pong', () => heard.push('pong'))
-  socket.send('hello')
-  socket.send('y'.repeat(300))
+  const said = ['hello', 'y'.repeat(300), 'z'.repeat(70_000)]
+  for (const text of said) socket.send(text)
   peer.ping()
-  await vi.waitFor(() => expect(heard.toSorted()).toEqual(['hello', 'pong', 'y'.repeat(300)]))
+  await vi.waitFor(() => expect(heard.toSorted()).toEqual(['hello', 'pong', ...said.slice(1)]))
+})
+
+it('reads nothing while it is paused, and everything after', async () => {
+  const { socket, received, peer } = await connected(0)
+  socket.pause()
+  // More than the kernel takes for a socket that nobody reads.
+  for (let index = 0; index < 700; index += 1) peer.send('x'.repeat(60_000))
+  await vi.waitFor(() => expect(peer.bufferedAmount).toBeGreaterThan(1_000_000))
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(received.frames).toBe(0)
+  expect(peer.bufferedAmount).toBeGreaterThan(1_000_000)
+  socket.resume()
+  await vi.waitFor(() => expect(received.frames).toBe(700))
 })

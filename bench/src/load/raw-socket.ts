@@ -10,6 +10,8 @@ export interface RawSocketOptions {
   readonly port: number
   readonly path: string
   readonly received: Received
+  /** What the client offers in `Sec-WebSocket-Extensions`. */
+  readonly extensions?: string
 }
 
 const UPGRADED = /^HTTP\/1\.1 101 /
@@ -24,7 +26,10 @@ const readBuffer = Buffer.alloc(256 * 1024)
 export class RawSocket {
   readUpTo = Number.POSITIVE_INFINITY
   onText: (text: string) => void = () => {}
+  /** Rejects when it is not taken. */
   readonly opened: Promise<void>
+  /** Resolves once it has ended, however. */
+  readonly closed: Promise<void>
   /** Why it ended, once it has. */
   ended: string | undefined
   readonly #socket: Socket
@@ -40,7 +45,7 @@ export class RawSocket {
   #header: Buffer | undefined
   #open: () => void = () => {}
 
-  constructor({ port, path, received }: RawSocketOptions) {
+  constructor({ port, path, received, extensions }: RawSocketOptions) {
     this.#received = received
     this.#socket = connect({
       port,
@@ -48,10 +53,13 @@ export class RawSocket {
       noDelay: true,
       onread: { buffer: readBuffer, callback: (length) => this.#take(length) },
     })
+    const closed = Promise.withResolvers<void>()
+    this.closed = closed.promise
     this.opened = new Promise((resolve, reject) => {
       this.#open = resolve
       this.#socket.once('close', () => {
         this.ended ??= 'closed'
+        closed.resolve()
         reject(new Error(`a socket of the load was not taken: ${this.ended} ${this.#greeting.slice(0, 200)}`))
       })
     })
@@ -61,7 +69,7 @@ export class RawSocket {
     this.#socket.write(
       `GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
         'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n' +
-        'Sec-WebSocket-Protocol: klatsch.v1\r\n\r\n',
+        `Sec-WebSocket-Protocol: klatsch.v1\r\n${extensions ? `Sec-WebSocket-Extensions: ${extensions}\r\n` : ''}\r\n`,
     )
   }
 
@@ -71,6 +79,15 @@ export class RawSocket {
 
   close(): void {
     this.#socket.destroy()
+  }
+
+  /** Leaves what comes in the kernel's buffers, until `resume`. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
   }
 
   #take(length: number): boolean {
@@ -175,9 +192,11 @@ function payloadLength(buffer: Buffer, at: number): number {
 /** A frame as clients send it, masked with zeros. */
 function clientFrame(first: number, payload: Buffer): Buffer {
   const { length } = payload
-  const header =
-    length < 126
-      ? Buffer.from([first, 0x80 | length, 0, 0, 0, 0])
-      : Buffer.from([first, 0x80 | 126, length >> 8, length & 0xff, 0, 0, 0, 0])
+  const extended = length < 126 ? 0 : length < 65_536 ? 2 : 8
+  const header = Buffer.alloc(2 + extended + 4)
+  header[0] = first
+  header[1] = 0x80 | (extended === 0 ? length : extended === 2 ? 126 : 127)
+  if (extended === 2) header.writeUInt16BE(length, 2)
+  else if (extended === 8) header.writeBigUInt64BE(BigInt(length), 2)
   return Buffer.concat([header, payload])
 }

@@ -41,8 +41,7 @@ export class StreamReader<E extends Linked> {
   #chain: string | undefined
   /** The highest seq that was ever seen since the last reset. */
   #seen: number
-  /** Nearly always nothing waits, and there is nearly always a reader more. */
-  #waiting: Map<number, E> | undefined
+  readonly #waiting = new Map<number, E>()
 
   constructor(at: Cursor) {
     this.#seq = at.seq
@@ -58,7 +57,7 @@ export class StreamReader<E extends Linked> {
   get gap(): Gap | undefined {
     if (!this.hasGap) return undefined
     let first = this.#seen + 1
-    for (const seq of this.#waiting?.keys() ?? []) if (seq < first) first = seq
+    for (const seq of this.#waiting.keys()) if (seq < first) first = seq
     return { after: this.#seq, upTo: first - 1 }
   }
 
@@ -74,7 +73,7 @@ export class StreamReader<E extends Linked> {
     if (event.seq > this.#seen) this.#seen = event.seq
     if (event.seq > this.#seq + 1) return this.#keep(event)
     if (!this.#follows(event)) {
-      this.#waiting = undefined
+      this.#waiting.clear()
       return { kind: 'fork', at: event.seq }
     }
     return { kind: 'ready', events: this.#advance(event) }
@@ -85,7 +84,7 @@ export class StreamReader<E extends Linked> {
     this.#seq = at.seq
     this.#chain = at.seq === 0 ? '' : at.chain
     this.#seen = at.seq
-    this.#waiting = undefined
+    this.#waiting.clear()
   }
 
   #follows(event: E): boolean {
@@ -93,7 +92,6 @@ export class StreamReader<E extends Linked> {
   }
 
   #keep(event: E): Verdict<E> {
-    this.#waiting ??= new Map()
     if (this.#waiting.has(event.seq)) {
       // Of two that claim one place the later is kept: it may be the answer to a fetch.
       this.#waiting.set(event.seq, event)
@@ -109,12 +107,12 @@ export class StreamReader<E extends Linked> {
     while (next && this.#follows(next)) {
       this.#seq = next.seq
       this.#chain = next.chain
-      this.#waiting?.delete(next.seq)
+      this.#waiting.delete(next.seq)
       events.push(next)
-      next = this.#waiting?.get(this.#seq + 1)
+      next = this.#waiting.get(this.#seq + 1)
     }
     // What waited is of another history from here on: `gap` keeps saying that something is to be fetched.
-    if (next || this.#waiting?.size === 0) this.#waiting = undefined
+    if (next) this.#waiting.clear()
     return events
   }
 }

@@ -6,7 +6,6 @@ import type { Presence } from '../presence/presence.ts'
 import type { Connection } from './connection.ts'
 import type { Hub } from './hub.ts'
 import type { Backlog } from './outgoing.ts'
-import type { SmallSet } from './small-set.ts'
 
 /** A socket, as a connection needs it. */
 export interface Transport {
@@ -43,5 +42,5 @@ export interface ConnectionContext {
   readonly backlog: Backlog
   readonly hellos: HelloCounts
   /** The connections of each user on this gateway, those that are opening among them. */
-  readonly users: Map<string, SmallSet<Connection>>
+  readonly users: Map<string, Set<Connection>>
 }

@@ -1,5 +1,4 @@
 import { userSubject } from '@klatsch/contracts'
-import { SmallSet } from './small-set.ts'
 import type { Subscriber } from './subscription.ts'
 
 /** A user here, as the hub must know of it: to follow rooms joined later. */
@@ -10,13 +9,13 @@ export interface Follower extends Subscriber {
 
 /** The sockets of each user, by the user's own stream. */
 export class Followers {
-  readonly #bySubject = new Map<string, SmallSet<Follower>>()
+  readonly #bySubject = new Map<string, Set<Follower>>()
 
   arrive(follower: Follower): void {
     const subject = userSubject(follower.userId)
-    const same = this.#bySubject.get(subject) ?? new SmallSet()
-    same.add(follower)
-    this.#bySubject.set(subject, same)
+    const same = this.#bySubject.get(subject)
+    if (same) same.add(follower)
+    else this.#bySubject.set(subject, new Set([follower]))
   }
 
   depart(follower: Follower): void {
