@@ -5,12 +5,20 @@ import {
   PassingFault,
   type Publisher,
 } from '@klatsch/event-bus'
-import { type Answer, type BatchDecision, decideBatch, type Emitted, requestOf } from '../domain/batch.ts'
+import {
+  type Answer,
+  type BatchDecision,
+  decideBatch,
+  type Emitted,
+  type Incoming,
+  requestOf,
+} from '../domain/batch.ts'
 import { type Bugs, noBugs } from '../domain/bugs.ts'
 import type { CommandStore, PublishedRange, Unpublished } from '../domain/command-store.ts'
 import { replyOf } from '../domain/outcomes.ts'
 import { announce } from '../outbound/announce.ts'
 import { decodeCommand, heldOutcome, originOf } from './decode.ts'
+import { inGroups } from './groups.ts'
 import { traced } from './tracing.ts'
 
 /** Events that a sweep reads and publishes at a time. */
@@ -81,6 +89,22 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
     }
   }
 
+  const decided = inGroups(async (commands: readonly Incoming[]) => {
+    const began = now()
+    const decision = await store.transact(requestOf(commands), (loaded) =>
+      decideBatch(commands, loaded, { now: began, newSalt, bugs }),
+    )
+    const committed = now()
+    // Someone committed and did not get to publish: that goes first, so that the log keeps the stream's order.
+    for (const [stream, upTo] of decision.behind) await catchUp({ stream, upTo })
+    await publish(decision.emitted, decision.answers)
+    options.onBatch?.({
+      ...countsOf(commands.length, decision),
+      transactionMs: committed - began,
+      publishMs: now() - committed,
+    })
+  })
+
   async function handle(
     records: Parameters<BatchHandler>[0],
     { signal }: Pick<BatchContext, 'signal'>,
@@ -88,19 +112,7 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
     const { commands, end } = traced(records.map(decodeCommand))
     try {
       if (signal.aborted) throw new PassingFault('the partition was taken away')
-      const began = now()
-      const decision = await store.transact(requestOf(commands), (loaded) =>
-        decideBatch(commands, loaded, { now: began, newSalt, bugs }),
-      )
-      const committed = now()
-      // Someone committed and did not get to publish: that goes first, so that the log keeps the stream's order.
-      for (const [stream, upTo] of decision.behind) await catchUp({ stream, upTo })
-      await publish(decision.emitted, decision.answers)
-      options.onBatch?.({
-        ...countsOf(commands.length, decision),
-        transactionMs: committed - began,
-        publishMs: now() - committed,
-      })
+      await decided(commands, signal)
       end()
     } catch (error) {
       end(error)
