@@ -1,4 +1,4 @@
-import type { Session } from '@klatsch/contracts'
+import { KlatschError, type Session } from '@klatsch/contracts'
 import { type Api, createApi } from './api.ts'
 import { createClient } from './client.ts'
 import { createSession, type SessionKeeper } from './session.ts'
@@ -15,8 +15,8 @@ export interface Connected {
 
 /**
  * Comes in as somebody and connects: all that a bot needs. `server` is `http://host:port`; `enter` answers who it is
- * (`api.guest`, `api.login`, `api.register`). Resolves with the first welcome. Rejects with the `KlatschError` of
- * `enter`, or when the client stops before it was ever welcomed.
+ * (`api.guest`, `api.login`, `api.register`). Resolves with the first welcome. Rejects with a `KlatschError`: that of
+ * `enter`, or why the client stopped before it was ever welcomed.
  */
 export async function connectAs(
   server: string,
@@ -32,7 +32,8 @@ export async function connectAs(
   const welcomed = new Promise<void>((resolve, reject) => {
     client.on('welcome', () => resolve())
     client.on('state', (state) => {
-      if (state.kind === 'stopped') reject(new Error(`never connected: ${state.reason}`))
+      if (state.kind !== 'stopped') return
+      reject(new KlatschError(state.code ?? 'server.unavailable', `never connected: ${state.reason}`))
     })
   })
   client.connect()

@@ -91,7 +91,11 @@ describe('connecting', () => {
       retryAfterMs: 8_000,
     })
     b.socket.cut(1012, 'server.unavailable')
-    expect(b.client.state).toMatchObject({ kind: 'waiting', retryAt: b.scheduler.now() + 10_000 })
+    expect(b.client.state).toMatchObject({
+      kind: 'waiting',
+      code: 'server.unavailable',
+      retryAt: b.scheduler.now() + 10_000,
+    })
     await b.scheduler.pass(9_999)
     expect(b.sockets).toHaveLength(1)
     await b.scheduler.pass(1)

@@ -47,6 +47,7 @@ type Link =
       /** The server asked not to be asked before. */
       readonly notBefore: number
       readonly reason: string
+      readonly code?: ErrorCode
     }
   | { readonly kind: 'stopped'; readonly code?: ErrorCode; readonly reason: string }
 
@@ -289,8 +290,9 @@ export class Connection {
     }
     const { ms, asked } = this.#waitAfter(end, attempt)
     const now = this.#options.scheduler.now()
-    const { reason } = end
-    this.#become({ kind: 'waiting', attempt, retryAt: now + ms, notBefore: now + asked, reason })
+    const said = error === undefined ? {} : { code: error.code }
+    const waiting = { attempt, retryAt: now + ms, notBefore: now + asked, reason: end.reason, ...said }
+    this.#become({ kind: 'waiting', ...waiting })
     this.#timers.after(ms, () => this.#ask(attempt))
   }
 
@@ -310,8 +312,10 @@ function stateOf(link: Link): ConnectionState {
     case 'idle':
     case 'stopped':
       return link
-    case 'waiting':
-      return { kind: 'waiting', attempt: link.attempt, retryAt: link.retryAt, reason: link.reason }
+    case 'waiting': {
+      const { notBefore: _, ...shown } = link
+      return shown
+    }
     case 'connecting':
       return { kind: 'connecting', attempt: link.attempt }
     case 'connected':

@@ -188,6 +188,16 @@ describe('goaway: make before break', () => {
     expect([...b.client.streams.keys()]).toEqual([])
   })
 
+  test('left and joined again on the second: what the first, behind, says of the leaving is old', async () => {
+    const { b, first } = await leaving()
+    const next = await second(b, 3)
+    next.tell(at(3))
+    first.tell({ type: 'unfollowed', subject: ROOM, code: 'left', seq: 2 })
+    first.tell({ type: 'reset', subject: ROOM, reason: 'fork', from: 1, head: 1 })
+    next.tell(at(4))
+    expect([told(b), b.seen.unfollowed, b.seen.reset]).toEqual([[1, 2, 3, 4], [], []])
+  })
+
   test('a gap the first one fills is none: the second is asked again from where one is', async () => {
     const { b, first } = await leaving()
     const next = await second(b, 30)

@@ -19,7 +19,14 @@ export type ConnectionState =
   /** The socket is open and `welcome` came; streams catch up one by one (see `live`). */
   | { readonly kind: 'connected'; readonly session: string; readonly user: WelcomeFrame['user'] }
   /** Cut off; tries again at `retryAt` (milliseconds since the epoch), or at once on `online` and `connect()`. */
-  | { readonly kind: 'waiting'; readonly attempt: number; readonly retryAt: number; readonly reason: string }
+  | {
+      readonly kind: 'waiting'
+      readonly attempt: number
+      readonly retryAt: number
+      readonly reason: string
+      /** What the server said, where it said something. */
+      readonly code?: ErrorCode
+    }
   /** Will not connect again by itself: closed by the owner, or refused for good (no valid token). */
   | { readonly kind: 'stopped'; readonly code?: ErrorCode; readonly reason: string }
 

@@ -10,7 +10,7 @@ interface Request {
 const LATENCY_MS = 4
 
 /** One browser: its tabs are processes that share locks and channels, each of which takes its time. */
-export function fakeBrowser(sim: Simulation) {
+export function fakeBrowser(sim: Simulation, { lost = 0 }: { readonly lost?: number } = {}) {
   const holders = new Map<string, Request>()
   const queues = new Map<string, Request[]>()
   const channels = new Set<{ name: string; owner: SimulatedProcess; receive: (message: unknown) => void }>()
@@ -82,6 +82,8 @@ export function fakeBrowser(sim: Simulation) {
           name,
           owner: process,
           receive(message: unknown) {
+            // As to a page that is kept aside.
+            if (sim.random() < lost) return
             inbox.push(message)
             later(() => {
               const data = inbox.shift()

@@ -28,6 +28,8 @@ export interface HostOptions {
   readonly mode: FollowMode
   /** To all tabs, this page's own among them. */
   readonly post: (message: FromLeader) => void
+  /** Commands that are in the storage. */
+  readonly kept: () => Promise<readonly PendingCommand[]>
   /** Calls when that tab is no more; the answer ends it. */
   readonly whenGone: (tab: string, gone: () => void) => () => void
 }
@@ -70,9 +72,14 @@ export class Host {
     })
   }
 
-  /** Says who leads: at the beginning, and whenever this page is hidden or shown. */
+  /**
+   * Says who leads, and how much was told: at the beginning, when this page is hidden or shown, and now and then, so that
+   * whoever missed the last of it learns that.
+   */
   announce(): void {
-    this.#options.post({ kind: 'lead', term: this.#options.term, hidden: this.#options.hidden() })
+    if (this.#ended) return
+    const { term, hidden, post } = this.#options
+    post({ kind: 'lead', term, hidden: hidden(), no: this.#no })
   }
 
   receive(message: FromTab): void {
@@ -100,7 +107,6 @@ export class Host {
         return
       case 'leave':
         for (const command of message.pending) this.#command(command)
-        this.#gone(message.tab)
         return
       default:
         message satisfies never
@@ -138,6 +144,13 @@ export class Host {
     guest.endWatch()
     this.#guests.delete(tab)
     if (this.#guests.size > 0) this.#apply()
+    // What it could tell nobody it left there. Commands that are known already stay what they are.
+    void this.#options.kept().then(
+      (commands) => {
+        if (!this.#ended) for (const command of commands) this.#command(command)
+      },
+      () => {},
+    )
   }
 
   #apply(): void {

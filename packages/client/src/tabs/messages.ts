@@ -81,7 +81,7 @@ export interface Shown {
 
 /** From the leader. `term` grows with each leader; `no` counts what one leader tells all. */
 export type FromLeader =
-  | { readonly kind: 'lead'; readonly term: number; readonly hidden: boolean }
+  | { readonly kind: 'lead'; readonly term: number; readonly hidden: boolean; readonly no: number }
   | {
       readonly kind: 'snapshot'
       readonly term: number

@@ -12,10 +12,10 @@ const ROOMS = [A, B]
 const textOf = (event: StreamEvent) => (event.data as { text: string }).text
 
 /** A browser with a server: tabs are opened in it, and each keeps what it is told. */
-function world(seed: number) {
+function world(seed: number, lost = 0) {
   const sim = simulatedScheduler(seed)
   const chat = fakeChat(sim, ROOMS)
-  const { tab } = fakeBrowser(sim)
+  const { tab } = fakeBrowser(sim, { lost })
   const storages = new Map<string, ReturnType<typeof memoryStorage>>()
   let ids = 0
   const newId = () => `00000000-0000-7000-9000-${(++ids).toString(16).padStart(12, '0')}`
@@ -39,7 +39,7 @@ function world(seed: number) {
     })
     /** Events by room, a reset filled in from the server's own history, as a page does over HTTP. */
     const read = new Map<string, StreamEvent[]>(ROOMS.map((room) => [room, []]))
-    const seen = { state: [] as string[], welcome: 0, wrong: [] as string[] }
+    const seen = { state: [] as string[], welcome: 0, resets: 0, wrong: [] as string[] }
     const see = (event: StreamEvent) => {
       const had = read.get(event.subject)!
       const last = had.at(-1)
@@ -49,6 +49,7 @@ function world(seed: number) {
     }
     client.on('event', see)
     client.on('reset', ({ subject, head }: ClientEvents['reset']) => {
+      seen.resets += 1
       const last = read.get(subject)!.at(-1)
       if (last) for (const event of chat.history(subject).slice(last.seq, head)) see(event)
     })
@@ -122,7 +123,7 @@ describe('tabs of one browser', () => {
       expect(await w.sim.runUntil(() => other.texts(A).length === 3, 10_000)).toBe(true)
       expect(await outcome).toMatchObject({ subject: A })
       expect([...other.texts(A)].sort()).toEqual(['before', 'by the other', 'meanwhile'])
-      expect(other.seen.wrong).toEqual([])
+      expect([other.seen.wrong, other.seen.resets]).toEqual([[], 0])
       expect(new Set(other.seen.state)).toEqual(new Set(['connecting', 'connected']))
       // The banner does not blink.
       expect(other.seen.state.lastIndexOf('connecting')).toBeLessThan(other.seen.state.indexOf('connected'))
@@ -233,6 +234,23 @@ describe('tabs of one browser', () => {
     expect(last('watch')).toMatchObject(other === one ? { users: [u1] } : { users: [u2] })
   })
 
+  test('a tab that crashed wants nothing any more', async () => {
+    const w = world(11)
+    const tabs = [w.open(), w.open()]
+    await w.sim.runUntil(w.connected(...tabs))
+    const gone = tabs.find((tab) => tab.process !== w.leader())!
+    const other = tabs.find((tab) => tab !== gone)!
+    gone.client.presence.watch({ rooms: [A] })
+    gone.client.presence.say({ idle: false })
+    other.client.presence.say({ idle: true })
+    await w.sim.runFor(100)
+    const last = (type: string) => w.chat.signals.findLast((frame) => frame.type === type)
+    expect([last('watch'), last('signal')]).toMatchObject([{ rooms: [A] }, { data: { idle: false } }])
+    gone.page.crash()
+    await w.sim.runFor(100)
+    expect([last('watch'), last('signal')]).toMatchObject([{ rooms: [] }, { data: { idle: true } }])
+  })
+
   test('a command that could never be accepted, and one after close, are refused as ever', async () => {
     const w = world(9)
     const tab = w.open()
@@ -250,7 +268,8 @@ const SEEDS = Number(process.env.SIMULATION_SEEDS ?? 60)
 test.for(Array.from({ length: SEEDS }, (_, seed) => seed + 1))(
   'seed %i: tabs opened, closed, crashed, hidden and frozen at random: nothing lost, doubled or out of order, one socket in the end',
   async (seed) => {
-    const w = world(seed)
+    // In every third browser messages between tabs get lost, too.
+    const w = world(seed, seed % 3 === 0 ? 0.05 : 0)
     const { sim, chat } = w
     const pick = <T>(from: readonly T[]): T => from[Math.floor(sim.random() * from.length)]!
     type Opened = ReturnType<typeof w.open>

@@ -12,6 +12,8 @@ import { Tab } from './tab.ts'
 
 /** A tab that is looked at leads instead of one that is not after so long: timers of hidden pages are slow. */
 const HIDDEN_MS = 10_000
+/** How often the leader says how much it told. */
+const ANNOUNCE_MS = 15_000
 
 export interface SharedClientOptions extends ClientOptions {
   /** One for each user: what belongs to different people never meets. */
@@ -142,12 +144,18 @@ function shareWith(browser: TabBrowser, prefix: string, options: ClientOptions):
         channel?.postMessage(message)
         tab.receive(message)
       },
+      kept: async () => (await storage.load()).outbox,
       whenGone,
     })
     leading = { host, client, term }
     cancelClaim()
     client.connect()
-    host.announce()
+    const announce = () => {
+      if (leading?.host !== host) return
+      host.announce()
+      scheduler.after(ANNOUNCE_MS, announce)
+    }
+    announce()
   }
 
   async function resign(): Promise<void> {

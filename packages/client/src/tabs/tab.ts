@@ -236,7 +236,7 @@ export class Tab implements Client {
     switch (message.kind) {
       case 'lead':
         this.#options.leaderHidden(message.hidden)
-        if (other) this.join()
+        if (other || (!this.#joining && message.no !== this.#no)) this.join()
         return
       case 'told':
         if (other) this.join()
