@@ -3,9 +3,16 @@ import { globalRoomRequest, makeGlobalRoom } from '@klatsch/chat/src/domain/glob
 import { outcomeKey } from '@klatsch/chat/src/domain/outcomes.ts'
 import { memoryStore } from '@klatsch/chat/src/outbound/memory-store.ts'
 import { type Client, createClient } from '@klatsch/client'
-import { type StreamEvent, streamEventSchema, topics, userSubject, verifyEvent } from '@klatsch/contracts'
+import {
+  headers,
+  type StreamEvent,
+  streamEventSchema,
+  topics,
+  userSubject,
+  verifyEvent,
+} from '@klatsch/contracts'
 import { check, type History, type Read, type Report, type Send } from '@klatsch/drills'
-import { memoryEventBus } from '@klatsch/event-bus'
+import { type IncomingRecord, memoryEventBus } from '@klatsch/event-bus'
 import { noBugs } from '@klatsch/gateway/src/domain/bugs.ts'
 import { type SimulatedProcess, simulatedScheduler } from '@klatsch/streams/simulation'
 import {
@@ -33,6 +40,8 @@ export interface Outcome {
   readonly story: readonly string[]
   /** Events that Postgres has and the log does not. */
   readonly unpublished: number
+  /** Streams whose events are on the log in another order than theirs: by offset in one partition, repetitions apart. */
+  readonly misordered: number
   /** Commands on the log that have no outcome. */
   readonly undecided: number
   /** Memberships on which a room and its member's own stream disagree. */
@@ -66,11 +75,11 @@ export async function runWorld(
 ): Promise<Outcome> {
   const sim = simulatedScheduler(seed)
   const { random } = sim
-  const bus = memoryEventBus({ scheduler: sim, random })
+  const chatBugs = bugsOf(bugs.filter((bug): bug is ChatBug => bug !== 'gap-fill-off'))
+  const bus = memoryEventBus({ scheduler: sim, random, bugs: chatBugs })
   const store = memoryStore()
   const faults = { refused: 0, answerLost: 0 }
   const world: Surroundings = { sim, bus, store, faults }
-  const chatBugs = bugsOf(bugs.filter((bug): bug is ChatBug => bug !== 'gap-fill-off'))
   const gatewayBugs = { ...noBugs, gapFillOff: bugs.includes('gap-fill-off') }
   await store.transact(globalRoomRequest, (loaded) => makeGlobalRoom(loaded, sim.now(), () => 'salt'))
 
@@ -366,6 +375,7 @@ export async function runWorld(
   const unpublished = rooms.flatMap((room) =>
     eventsOf(room).filter((event) => !logged.has(`${room} ${event.seq}`)),
   ).length
+  const misordered = misorderedStreams(bus.records(topics.events.name))
   const undecided = bus.records(topics.commands.name).filter((record) => {
     const { actor, id } = JSON.parse(record.value.toString())
     return !store.outcomes.has(outcomeKey(actor, id))
@@ -384,6 +394,7 @@ export async function runWorld(
     story,
     mishaps,
     unpublished,
+    misordered,
     undecided,
     disagreements,
     staleDigests,
@@ -398,4 +409,16 @@ function commandIds(random: () => number, now: () => number): () => string {
     const time = Math.floor(now()).toString(16).padStart(12, '0')
     return `${time.slice(0, 8)}-${time.slice(8)}-7${digits(3)}-8${digits(3)}-${digits(12)}`
   }
+}
+
+function misorderedStreams(log: readonly IncomingRecord[]): number {
+  const last = new Map<string, { partition: number; seq: number }>()
+  const found = new Set<string>()
+  for (const { key, partition, headers: given } of log) {
+    const seq = Number(given[headers.seq])
+    const before = last.get(key)
+    if (before && (before.partition !== partition || seq > before.seq + 1)) found.add(key)
+    last.set(key, { partition, seq: Math.max(seq, before?.seq ?? 0) })
+  }
+  return found.size
 }

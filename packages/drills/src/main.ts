@@ -26,7 +26,7 @@ order; or they come and go, and nobody may be said to be here who is not. Each s
 
 kill:   --kills    parts killed with -9 in each round; kafka+postgres means both at once
         --freezes  parts that are stopped for 10 s in each round, and then go on
-        --bugs     deliberate ones (dedupe-off, offset-before-commit), to see what the check finds
+        --bugs     deliberate ones of chat (KLATSCH_BUGS in docs/CONFIG.md), to see what the check finds
 deploy: --sockets  bare sockets that do what SPEC.md says; --clients  people at our own client, besides
         --rate     messages a second; --gateways  gateway processes
 cut:    --every    milliseconds from one spoilt connection to the next

@@ -48,14 +48,14 @@ await runService(
     const tokens = accessTokens(keys, now, accounts.isAlive)
     await use(every(HOUR_MS, () => void accounts.forgetEnded().catch(onFault)))
 
-    const bus = await use(kafkaEventBus({ ...kafkaConnection(config), clientId: 'chat', log }))
+    const bugs = bugsOf(config.KLATSCH_BUGS)
+    const bus = await use(kafkaEventBus({ ...kafkaConnection(config), clientId: 'chat', log, bugs }))
     const publisher = await use(bus.publisher())
     const ends = tellSessionEnds({ accounts, publisher, now, onFault })
     await use(every(SESSION_ENDS_MS, ends.tell))
     const deadLetters = await use(bus.publisher())
     const attempts = await use(attemptLog(deadLetters))
     const metrics = chatMetrics(() => consumer.lag)
-    const bugs = bugsOf(config.KLATSCH_BUGS)
     const processor = commandProcessor({ store, publisher, now, newSalt, bugs, onBatch: metrics.batch })
     const consumer = await use(
       await consumeCommands(bus, processor, deadLetters, attempts, metrics.held, bugs),

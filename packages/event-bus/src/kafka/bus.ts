@@ -1,7 +1,8 @@
 import { type Scheduler, systemScheduler } from '@klatsch/streams'
 import { groupConsumer } from '../shared/consumer.ts'
 import { batchingPublisher } from '../shared/publisher.ts'
-import type { Consumer, EventBus, Publisher } from '../types.ts'
+import { partitioner } from '../shared/transport.ts'
+import type { BusBugs, Consumer, EventBus, Publisher } from '../types.ts'
 import { adminHandle, logQueries } from './admin.ts'
 import type { KafkaSettings } from './client.ts'
 import { kafkaTransport } from './publisher.ts'
@@ -10,6 +11,7 @@ import { kafkaSession } from './session.ts'
 export interface KafkaBusOptions extends KafkaSettings {
   readonly scheduler?: Scheduler
   readonly random?: () => number
+  readonly bugs?: BusBugs
 }
 
 /**
@@ -17,18 +19,19 @@ export interface KafkaBusOptions extends KafkaSettings {
  * the consumers' states and in `server.unavailable`, not in an exception here.
  */
 export function kafkaEventBus(options: KafkaBusOptions): EventBus {
-  const { scheduler = systemScheduler, random = Math.random, ...settings } = options
+  const { scheduler = systemScheduler, random = Math.random, bugs, ...settings } = options
   const admin = adminHandle(settings)
   const consumers: Consumer[] = []
   const publishers: Publisher[] = []
   return {
     async publisher(publisherOptions = {}) {
-      const transport = kafkaTransport(settings, admin)
+      const transport = kafkaTransport(settings, admin, partitioner(random, bugs))
       const publisher = batchingPublisher(publisherOptions, {
         transport,
         scheduler,
         random,
         log: settings.log,
+        bugs,
       })
       publishers.push(publisher)
       return publisher

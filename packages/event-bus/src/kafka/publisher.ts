@@ -1,7 +1,7 @@
-import { KlatschError, partitionOf } from '@klatsch/contracts'
+import { KlatschError } from '@klatsch/contracts'
 import { systemScheduler } from '@klatsch/streams'
 import type { Producer, TopicMessages } from 'kafkajs'
-import { type Message, SendFault, type Transport } from '../shared/transport.ts'
+import { type Message, type Partitioner, SendFault, type Transport } from '../shared/transport.ts'
 import { within } from '../shared/within.ts'
 import type { AdminHandle } from './admin.ts'
 import { type KafkaSettings, kafkaClient, REQUEST_TIMEOUT_MS, rootCause } from './client.ts'
@@ -40,13 +40,13 @@ interface Identity {
  * batch, the broker drops what it has already, by producer id and sequence. That holds as long as only
  * one send is in flight, which is the caller's part.
  */
-export function kafkaTransport(settings: KafkaSettings, admin: AdminHandle): Transport {
+export function kafkaTransport(settings: KafkaSettings, admin: AdminHandle, choose: Partitioner): Transport {
   let identity: Identity | undefined
   let missingTopic = 0
   let closed = false
 
   async function connect(): Promise<Identity> {
-    const made = await connectProducer(settings)
+    const made = await connectProducer(settings, choose)
     if (!closed) return made
     await made.end()
     throw new SendFault('passing', 'the publisher was closed')
@@ -98,7 +98,7 @@ export function kafkaTransport(settings: KafkaSettings, admin: AdminHandle): Tra
   }
 }
 
-async function connectProducer(settings: KafkaSettings): Promise<Identity> {
+async function connectProducer(settings: KafkaSettings, choose: Partitioner): Promise<Identity> {
   const client = kafkaClient(settings)
   const producer = client.kafka.producer({
     idempotent: true,
@@ -107,7 +107,7 @@ async function connectProducer(settings: KafkaSettings): Promise<Identity> {
     createPartitioner:
       () =>
       ({ message, partitionMetadata }) =>
-        choosePartition(message as Message, partitionMetadata.length),
+        choose(message as Message, partitionMetadata.length),
   })
   // An answer that did not come may still be under way on that connection: nothing may be sent beside it.
   producer.on(producer.events.REQUEST_TIMEOUT, client.cut)
@@ -119,11 +119,6 @@ async function connectProducer(settings: KafkaSettings): Promise<Identity> {
     throw new SendFault('passing', error)
   }
   return { producer, end, cut: client.cut }
-}
-
-function choosePartition(message: Message, partitions: number): number {
-  message.partition ??= partitionOf(message.key, partitions)
-  return message.partition
 }
 
 function classify(error: unknown, deleted: boolean): SendFault {

@@ -1,10 +1,17 @@
-import { KlatschError, partitionOf, topics as registry } from '@klatsch/contracts'
+import { KlatschError, topics as registry } from '@klatsch/contracts'
 import { type Scheduler, systemScheduler } from '@klatsch/streams'
 import type { LogQueries } from '../shared/connection.ts'
 import { groupConsumer } from '../shared/consumer.ts'
 import { batchingPublisher } from '../shared/publisher.ts'
-import { type Batch, type Message, SendFault, type Transport } from '../shared/transport.ts'
-import type { Consumer, EventBus, IncomingRecord, Log, Publisher } from '../types.ts'
+import {
+  type Batch,
+  type Message,
+  type Partitioner,
+  partitioner,
+  SendFault,
+  type Transport,
+} from '../shared/transport.ts'
+import type { BusBugs, Consumer, EventBus, IncomingRecord, Log, Publisher } from '../types.ts'
 import { type BusFaults, type DeliveryFaults, faultyHandler, type PublishFaults } from './faults.ts'
 import { type Group, group as newGroup } from './group.ts'
 import { memoryLog } from './log.ts'
@@ -22,6 +29,7 @@ export interface MemoryBusOptions {
   readonly maxLatencyMs?: number
   /** Records of one fetch at most; each fetch brings a random number up to this. */
   readonly maxFetch?: number
+  readonly bugs?: BusBugs
 }
 
 export interface MemoryEventBus extends EventBus {
@@ -50,6 +58,7 @@ export function memoryEventBus(options: MemoryBusOptions = {}): MemoryEventBus {
   const groups = new Map<string, Group>()
   const members = new Map<Consumer, { name: string; group: string; muted: boolean }>()
   const deliveryFaults = new Map<string, DeliveryFaults>()
+  const choose = partitioner(random, options.bugs)
   let publishFaults: PublishFaults = {}
   let made = 0
 
@@ -75,7 +84,7 @@ export function memoryEventBus(options: MemoryBusOptions = {}): MemoryEventBus {
     const append = (batch: Batch): void => {
       const done = had.get(batch) ?? new Set()
       had.set(batch, done)
-      for (const { topic, partition, messages } of byPartition(batch, partitions)) {
+      for (const { topic, partition, messages } of byPartition(batch, partitions, choose)) {
         const key = `${topic}[${partition}]`
         if (done.has(key)) continue
         done.add(key)
@@ -123,7 +132,8 @@ export function memoryEventBus(options: MemoryBusOptions = {}): MemoryEventBus {
     const publishers: Publisher[] = []
     return {
       async publisher(publisherOptions = {}) {
-        const ports = { transport: transport(scheduler), scheduler, random, log: logger }
+        const { bugs } = options
+        const ports = { transport: transport(scheduler), scheduler, random, log: logger, bugs }
         const publisher = batchingPublisher(publisherOptions, ports)
         publishers.push(publisher)
         return publisher
@@ -215,15 +225,16 @@ export function memoryEventBus(options: MemoryBusOptions = {}): MemoryEventBus {
 function byPartition(
   batch: Batch,
   partitions: (topic: string) => number,
+  choose: Partitioner,
 ): { topic: string; partition: number; messages: Message[] }[] {
   const groups = new Map<string, { topic: string; partition: number; messages: Message[] }>()
   for (const { topic, messages } of batch.topics) {
     for (const message of messages) {
-      message.partition ??= partitionOf(message.key, partitions(topic))
-      const key = `${topic}[${message.partition}]`
+      const partition = choose(message, partitions(topic))
+      const key = `${topic}[${partition}]`
       let found = groups.get(key)
       if (!found) {
-        found = { topic, partition: message.partition, messages: [] }
+        found = { topic, partition, messages: [] }
         groups.set(key, found)
       }
       found.messages.push(message)

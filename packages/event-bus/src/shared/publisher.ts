@@ -1,6 +1,6 @@
 import { KlatschError } from '@klatsch/contracts'
 import { backoffMs, pause, type Scheduler } from '@klatsch/streams'
-import type { Log, Publisher, PublisherOptions } from '../types.ts'
+import type { BusBugs, Log, Publisher, PublisherOptions } from '../types.ts'
 import { SendFault, type Transport } from './transport.ts'
 import { type Entry, type PendingBatch, singles, waitingRecords } from './waiting.ts'
 
@@ -14,6 +14,7 @@ export interface PublisherPorts {
   readonly scheduler: Scheduler
   readonly random: () => number
   readonly log: Log
+  readonly bugs?: BusBugs | undefined
 }
 
 /**
@@ -27,8 +28,8 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
   const timeoutMs = options.timeoutMs ?? 10_000
   const known = new Set<string>()
   const waiting = waitingRecords()
-  /** What is being sent. */
-  let current: PendingBatch | undefined
+  /** What is being sent: one batch, but for a deliberate bug. */
+  const underWay = new Set<PendingBatch>()
   let queued = 0
   let maxBytes = MAX_BATCH_BYTES
   let working = false
@@ -55,7 +56,7 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
 
   /** Every entry that has not heard yet, oldest first. */
   function* unsettled(): Generator<Entry> {
-    for (const { entry } of current?.shares ?? []) if (!entry.settled) yield entry
+    for (const { shares } of underWay) for (const { entry } of shares) if (!entry.settled) yield entry
     for (const entry of waiting) if (!entry.settled) yield entry
   }
 
@@ -157,14 +158,21 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
     }
   }
 
+  async function sendAll(): Promise<void> {
+    for (let going = true; going; ) {
+      await checkHead()
+      const batch = waiting.take(maxBytes, (topic) => known.has(topic))
+      if (!batch) return
+      underWay.add(batch)
+      going = await deliver(batch)
+      underWay.delete(batch)
+    }
+  }
+
   async function work(): Promise<void> {
     // What is published in this turn of the event loop goes out together.
     await Promise.resolve()
-    for (;;) {
-      await checkHead()
-      current = waiting.take(maxBytes, (topic) => known.has(topic))
-      if (!current || !(await deliver(current))) break
-    }
+    await (ports.bugs?.twoSendsInFlight ? Promise.all([sendAll(), sendAll()]) : sendAll())
     working = false
     cancelTimer?.()
     cancelTimer = undefined

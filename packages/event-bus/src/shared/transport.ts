@@ -1,3 +1,6 @@
+import { partitionOf } from '@klatsch/contracts'
+import type { BusBugs } from '../types.ts'
+
 export interface Message {
   readonly key: string
   readonly value: string | Buffer
@@ -33,4 +36,17 @@ export interface Transport {
   /** A fresh producer identity: what was sent before can be deduplicated no more. */
   renew(): Promise<void>
   close(): Promise<void>
+}
+
+/** Chooses the partition of a message among so many, once. */
+export type Partitioner = (message: Message, partitions: number) => number
+
+export function partitioner(random: () => number, bugs: BusBugs | undefined): Partitioner {
+  const choose = bugs?.keyOrderOff
+    ? (_key: string, partitions: number) => Math.floor(random() * partitions)
+    : partitionOf
+  return (message, partitions) => {
+    message.partition ??= choose(message.key, partitions)
+    return message.partition
+  }
 }
