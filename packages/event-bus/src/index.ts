@@ -10,6 +10,7 @@ export { type Parking, type ParkingOptions, parking } from './parking/parking.ts
 export type { Plan, Redrive, RedriveOptions, RedriveReport, Selection } from './parking/redrive.ts'
 export type { Blocked, BlockedKey, LogPartition, ParkedRecord, ParkedStore } from './parking/store.ts'
 export { type AttemptLog, attemptLog } from './policies/attempt-log.ts'
+export { asking, databaseFault } from './policies/database-fault.ts'
 export { type Fault, faultOf, PassingFault } from './policies/fault.ts'
 export { type PolicySwitch, policySwitch, usualPolicy } from './policies/policy.ts'
 export * from './types.ts'

@@ -1,3 +1,4 @@
+export { type Breaker, circuitBreaker } from './breaker.ts'
 export * from './config.ts'
 export * from './http.ts'
 export * from './lifecycle.ts'

@@ -2,6 +2,7 @@ import { type Backoff, KlatschError, type RetryPolicy, retryPolicySchema } from 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { delayMs } from './backoff.ts'
+import { databaseFault } from './database-fault.ts'
 import { faultOf, PassingFault } from './fault.ts'
 import { policySwitch, usualPolicy, verdictOf } from './policy.ts'
 
@@ -141,6 +142,28 @@ describe('faults are sorted by type and code', () => {
     ['a text', 'own', 'unknown'],
   ])('%s', (error, kind, code) => {
     expect(faultOf(error)).toEqual({ kind, code })
+  })
+
+  test.each([
+    ['22P05', 'own'],
+    ['23514', 'own'],
+    ['23505', 'passing'],
+    ['40P01', 'passing'],
+    ['42P01', 'passing'],
+    ['57P01', 'passing'],
+  ])('a database error %s is %s', (code, kind) => {
+    const error = databaseFault(Object.assign(coded(code, ''), { severity: 'ERROR' }))
+    expect(faultOf(error)).toEqual({ kind, code })
+  })
+
+  test('a database that does not answer passes, and what is refused by a breaker stays as it is', () => {
+    expect(faultOf(databaseFault(new Error('Connection terminated unexpectedly'))).kind).toBe('passing')
+    expect(faultOf(databaseFault(coded('ECONNREFUSED', '')))).toEqual({
+      kind: 'passing',
+      code: 'ECONNREFUSED',
+    })
+    const refused = new KlatschError('server.unavailable', undefined, { retryAfterMs: 70 })
+    expect(databaseFault(refused)).toBe(refused)
   })
 
   test('and never by words', () => {

@@ -1,7 +1,9 @@
 import { setTimeout } from 'node:timers/promises'
+import { asking } from '@klatsch/event-bus'
+import { circuitBreaker } from '@klatsch/service-kit'
 import type { CommandStore } from '../domain/command-store.ts'
 import { type CommandRows, postgresCommandRows } from './command-rows.ts'
-import { asking, postgresPool } from './postgres.ts'
+import { postgresPool } from './postgres.ts'
 import { type PrismaClient, prismaClient } from './prisma.ts'
 import { postgresStore } from './store.ts'
 import { postgresStreams, type Streams } from './streams.ts'
@@ -31,9 +33,10 @@ export function connectDatabase(options: {
   /** Called for a connection that breaks while nobody uses it. */
   readonly onIdleError: (error: Error) => void
 }): Database {
-  const commands = postgresPool({ ...options, hot: true, max: 12 })
-  const gateways = postgresPool({ ...options, hot: true, max: 6 })
-  const people = postgresPool({ ...options, hot: false, max: 6 })
+  const breaker = circuitBreaker('the database', { now: Date.now, random: Math.random })
+  const commands = postgresPool({ ...options, breaker, hot: true, max: 12 })
+  const gateways = postgresPool({ ...options, breaker, hot: true, max: 6 })
+  const people = postgresPool({ ...options, breaker, hot: false, max: 6 })
   const prisma = prismaClient(people)
 
   async function ping(): Promise<void> {

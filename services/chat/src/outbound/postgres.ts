@@ -1,4 +1,4 @@
-import { PassingFault } from '@klatsch/event-bus'
+import type { Breaker } from '@klatsch/service-kit'
 import pg from 'pg'
 
 export interface PostgresOptions {
@@ -9,6 +9,8 @@ export interface PostgresOptions {
   readonly max: number
   /** Called for a connection that breaks while nobody uses it. */
   readonly onIdleError: (error: Error) => void
+  /** Before each new connection; one for all pools of a server. */
+  readonly breaker?: Breaker
   /** Milliseconds; for tests. */
   readonly timeouts?: Partial<Timeouts>
 }
@@ -66,32 +68,24 @@ export function postgresPool(options: PostgresOptions): pg.Pool {
   pool.on('error', options.onIdleError)
   // One that breaks in use fails its queries, and also says so itself: unheard, that would end the process.
   pool.on('connect', (client) => client.on('error', () => {}))
+  if (options.breaker) guardConnecting(pool, options.max, options.breaker)
   return pool
 }
 
-/** SQLSTATE classes that are the fault of the values given; all else is of the server, the moment or the schema. */
-const ownFault = new Set(['21', '22', '23', '54'])
-const UNIQUE_VIOLATION = '23505'
-
-/** A thrown database error as what it means for the record being worked on. Judged by SQLSTATE, never by words. */
-export function databaseFault(error: unknown): Error {
-  if (error instanceof pg.DatabaseError && error.code !== undefined && error.code !== UNIQUE_VIOLATION) {
-    if (ownFault.has(error.code.slice(0, 2))) return error
+/** While the server is away, who needs a new connection hears so at once, and one of them at a time tries. */
+function guardConnecting(pool: pg.Pool, max: number, breaker: Breaker): void {
+  const connect: () => Promise<pg.PoolClient> = pool.connect.bind(pool)
+  type Callback = (error: Error | undefined, client: pg.PoolClient | undefined, release: () => void) => void
+  const guarded = (callback?: Callback): Promise<pg.PoolClient> | undefined => {
+    // Waiting for one that is in use says nothing about the server.
+    const hasOne = pool.idleCount > 0 || pool.totalCount >= max
+    const client = hasOne ? connect() : breaker.run(connect)
+    if (!callback) return client
+    client.then(
+      (made) => callback(undefined, made, made.release),
+      (error: Error) => callback(error, undefined, () => {}),
+    )
+    return undefined
   }
-  return new PassingFault(`the database: ${codeOf(error)}`, { cause: error })
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : 'no answer'
-}
-
-/** Runs database work; what fails is thrown as `databaseFault` has it. */
-export async function asking<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (error) {
-    throw databaseFault(error)
-  }
+  pool.connect = guarded as typeof pool.connect
 }

@@ -1,8 +1,8 @@
 import { streamKind } from '@klatsch/contracts'
+import { asking, databaseFault } from '@klatsch/event-bus'
 import type pg from 'pg'
 import type { BatchRequest, BatchWrites, CommandStore, LoadedBatch } from '../domain/command-store.ts'
 import { loadedOf, outcomeOf, type Row } from './loaded-rows.ts'
-import { asking, databaseFault } from './postgres.ts'
 import * as sql from './statements.ts'
 import { eventOfRow } from './stored-event.ts'
 

@@ -5,15 +5,18 @@ import {
   KlatschError,
   streamsAnswerSchema,
 } from '@klatsch/contracts'
-import type { Closable } from '@klatsch/service-kit'
-import { Pool } from 'undici'
+import { type Closable, circuitBreaker } from '@klatsch/service-kit'
+import { type Dispatcher, Pool } from 'undici'
 import type { ZodType, z } from 'zod'
 import type { ChatQueries } from '../connections/queries.ts'
 
 const TIMEOUT_MS = 5_000
 const CONNECTIONS = 16
 
-/** Asks `chat` over HTTP, with the internal token; 16 at a time, the others wait their turn. */
+/**
+ * Asks `chat` over HTTP, with the internal token; 16 at a time, the others wait their turn. While chat is away, or says
+ * that it cannot answer, one asks now and then, and the others hear at once when to come back.
+ */
 export function chatQueries(
   chatUrl: string,
   internalToken: string,
@@ -24,24 +27,33 @@ export function chatQueries(
     bodyTimeout: TIMEOUT_MS,
     connect: { timeout: 2_000 },
   })
+  const breaker = circuitBreaker('chat', { now: Date.now, random: Math.random })
 
   async function ask<S extends ZodType>(path: string, body: unknown, answer: S): Promise<z.output<S>> {
     try {
-      const response = await pool.request({
-        method: 'POST',
-        path,
-        headers: { 'content-type': 'application/json', authorization: `Bearer ${internalToken}` },
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(TIMEOUT_MS * 2),
-      })
+      const response = await breaker.run(() => request(path, body))
       if (response.statusCode !== 200) {
         await response.body.dump()
         throw new Error(`chat answered ${response.statusCode} to ${path}`)
       }
       return answer.parse(await response.body.json())
     } catch (cause) {
+      if (cause instanceof KlatschError) throw cause
       throw new KlatschError('server.unavailable', undefined, { cause, retryAfterMs: 1_000 })
     }
+  }
+
+  async function request(path: string, body: unknown): Promise<Dispatcher.ResponseData> {
+    const response = await pool.request({
+      method: 'POST',
+      path,
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${internalToken}` },
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(TIMEOUT_MS * 2),
+    })
+    if (response.statusCode < 500) return response
+    await response.body.dump()
+    throw new Error(`chat answered ${response.statusCode} to ${path}`)
   }
 
   return {
