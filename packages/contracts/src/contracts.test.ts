@@ -9,6 +9,7 @@ import {
   parseCommand,
   parseCommandData,
   partitionOf,
+  retryTiersOf,
   topics,
   verifyEvent,
 } from './index.ts'
@@ -130,4 +131,9 @@ test('decoding a command never throws', () => {
 
 test('streams keep their partition from command to event', () => {
   expect(topics.events.partitions).toBe(topics.commands.partitions)
+})
+
+test('the delay topics of the echo projection are in the registry, in order', () => {
+  const names = retryTiersOf('lab.echo').map(({ topic }) => topic)
+  expect(names).toEqual([topics.echoRetry1s.name, topics.echoRetry10s.name, topics.echoRetry1m.name])
 })

@@ -1,4 +1,6 @@
 // lab: looks at the log, follows commands, and reads the dead letters, for administrators, over HTTP.
+
+import { attemptLog, kafkaEventBus } from '@klatsch/event-bus'
 import {
   every,
   httpServer,
@@ -9,6 +11,7 @@ import {
 } from '@klatsch/service-kit'
 import { configSchema } from './config.ts'
 import { deadLetterLook } from './inbound/dead-letters.ts'
+import { echo } from './inbound/echo.ts'
 import { follower } from './inbound/follow.ts'
 import { labRoutes } from './inbound/http/routes.ts'
 import { postgresAudit } from './outbound/audit.ts'
@@ -24,7 +27,8 @@ await runService(
   () => readConfig(configSchema, process.env),
   async (config, { log, use }) => {
     const onIdleError = (err: Error) => log.debug({ err }, 'an idle connection to Postgres broke')
-    const pool = labPool({ url: config.DATABASE_URL, ssl: config.DATABASE_SSL, onIdleError })
+    const { DATABASE_URL: url, DATABASE_SSL: ssl } = config
+    const pool = labPool({ url, ssl, onIdleError })
     await use({ close: () => pool.end() })
     const audit = postgresAudit(pool)
     await audit.write({ actor: 'system:lab', name: 'lab' }, 'lab.started', {})
@@ -35,6 +39,13 @@ await runService(
     const watch = topicWatch(kafka, Date.now)
     const onFault = (err: unknown) => log.debug({ err }, 'the topics could not be looked at')
     await use(every(LOOK_MS, () => void watch.look().catch(onFault)))
+
+    const bus = await use(kafkaEventBus(kafka))
+    const deadLetters = await use(bus.publisher())
+    const attempts = await use(attemptLog(deadLetters))
+    const echoPool = labPool({ url, ssl, onIdleError, max: 12 })
+    await use({ close: () => echoPool.end() })
+    const study = await use(echo({ bus, pool: echoPool, attempts, deadLetters }))
 
     const server = await use(
       httpServer({
@@ -50,6 +61,7 @@ await runService(
             verify: tokenVerifier(config.CHAT_URL),
             follow: follower(read, chat),
             deadLetters: deadLetterLook(read, chat),
+            echo: study,
           }),
       }),
     )

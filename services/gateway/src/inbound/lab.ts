@@ -19,7 +19,7 @@ export function labRoutes(
   })
 
   app.route({
-    method: ['GET', 'POST', 'DELETE'],
+    method: ['GET', 'POST', 'PATCH', 'DELETE'],
     url: '/api/lab/*',
     async handler(request, reply) {
       const token = bearerOf(request.headers.authorization)

@@ -24,8 +24,10 @@ import type { Audit } from '../../outbound/audit.ts'
 import type { ReadTopic } from '../../outbound/topic-reader.ts'
 import type { TopicWatch } from '../../outbound/topic-watch.ts'
 import type { DeadLetters } from '../dead-letters.ts'
+import type { Echo } from '../echo.ts'
 import type { Follow } from '../follow.ts'
 import { administrator } from './administrators.ts'
+import { echoRoutes } from './echo-routes.ts'
 
 export interface LabRoutes {
   readonly verify: VerifyToken
@@ -34,6 +36,7 @@ export interface LabRoutes {
   readonly follow: Follow
   readonly deadLetters: DeadLetters
   readonly audit: Audit
+  readonly echo: Echo
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -89,6 +92,8 @@ export function labRoutes(app: FastifyInstance, options: LabRoutes): void {
     const { before, limit } = parseInput(labAuditQuerySchema, request.query)
     return { items: await audit.list(before, limit) }
   })
+
+  echoRoutes(app, options)
 
   function positionOf(word: string): LogPosition {
     const position = readPosition(word, now())
