@@ -10,6 +10,7 @@ import { comingIn } from './coming-in.ts'
 import { beingCutOff } from './cut-off.ts'
 import { findingOnesWay } from './finding.ts'
 import { reachingEverything } from './reach.ts'
+import { sharingTabs } from './tabs.ts'
 import { talking } from './talking.ts'
 import { createRoom, freshName, type House, joinRoom, openHouse, register, type Visits } from './visitors.ts'
 
@@ -54,3 +55,4 @@ checking(visits)
 beingCutOff(visits)
 findingOnesWay(visits)
 reachingEverything(visits)
+sharingTabs(visits)

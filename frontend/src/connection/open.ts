@@ -3,8 +3,8 @@ import {
   browserSession,
   type ClientStorage,
   createApi,
-  createClient,
   createSession,
+  createSharedClient,
   indexedDbStorage,
   type SessionKeeper,
 } from '@klatsch/client'
@@ -20,9 +20,15 @@ export function createServer(): { readonly api: Api; readonly session: SessionKe
   return { api, session }
 }
 
-/** Opens the chat of one person. Their outbox outlives the page; what was read is fetched anew, so cursors are not kept. */
+/**
+ * Opens the chat of one person, over one connection for all tabs of this browser. Their outbox outlives the page; what
+ * was read is fetched anew, so cursors are not kept.
+ */
 export function openChat({ api, session }: { api: Api; session: SessionKeeper }, me: User): Chat {
-  const client = createClient({
+  const client = createSharedClient({
+    name: me.id,
+    // Another in each version of the page.
+    build: import.meta.url,
     url: socketUrl(),
     token: (stale) => session.token(stale),
     storage: outboxOnly(indexedDbStorage(`klatsch:${me.id}`)),

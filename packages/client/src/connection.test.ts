@@ -78,7 +78,7 @@ describe('connecting', () => {
     expect(b.sockets).toHaveLength(2)
   })
 
-  test('a server that is busy names a wait: that long at least, and each a little longer', async () => {
+  test('[W12] a server that is busy names a wait: that long at least, and each a little longer', async () => {
     const b = bench()
     b.client.connect()
     await b.settle()

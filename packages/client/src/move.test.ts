@@ -31,7 +31,7 @@ async function second(b: Bench, head?: number): Promise<FakeSocket> {
   return socket
 }
 
-describe('goaway: make before break', () => {
+describe('[W11] goaway: make before break', () => {
   test('a second socket is opened within half of the time, and resumes where one is', async () => {
     const { b, first } = await leaving()
     await b.scheduler.pass(499)
@@ -231,7 +231,7 @@ describe('goaway: make before break', () => {
   })
 })
 
-describe('the time of the server', () => {
+describe('[W10] the time of the server', () => {
   test('is told with welcome and pong', async () => {
     const b = bench()
     const socket = await b.welcome()
