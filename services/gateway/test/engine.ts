@@ -125,8 +125,12 @@ export function reader() {
     closed: false,
     push: (bytes: Buffer) => void frames.push(...framesOf(bytes)),
     send: (frame: ServerFrame) => void frames.push(frame),
+    doubts: 0,
+    doubted() {
+      self.doubts += 1
+    },
     ended() {},
-  } satisfies Subscriber & { frames: unknown[] }
+  } satisfies Subscriber & { frames: unknown[]; doubts: number }
   return self
 }
 
@@ -137,6 +141,7 @@ export function hubOver(
   record: ReturnType<typeof truth>,
   time: ReturnType<typeof virtualTime>,
   latency: () => number,
+  readable: () => boolean = () => true,
 ): Hub {
   const late = async <T>(answer: () => T): Promise<T> => {
     const wait = latency()
@@ -146,7 +151,8 @@ export function hubOver(
     return asked
   }
   const queries: ChatQueries = {
-    streams: (questions) => late(() => questions.map(() => [{ subject, first: 1, head: record.head }])),
+    streams: (questions) =>
+      late(() => questions.map(() => (readable() ? [{ subject, first: 1, head: record.head }] : []))),
     heads: () => late(() => ({ [subject]: record.head })),
     events: (pages) =>
       late(() =>

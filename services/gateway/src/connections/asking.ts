@@ -1,12 +1,13 @@
-import { KlatschError, type StreamTip } from '@klatsch/contracts'
+import { KlatschError, limits, type StreamTip } from '@klatsch/contracts'
 import { fairBatcher } from './fair-batcher.ts'
 import { type FeedEvent, feedEventOfText } from './feed-event.ts'
 import type { ChatQueries, EventsPage, PageQuestion, Readable, StreamsQuestion } from './queries.ts'
 
 /** Events of one page at most; whoever asked goes on from the last one. */
 const PAGE_EVENTS = 500
-/** Hellos waiting for Postgres: more are refused, to come again later. */
+/** Hellos (and follows) waiting for Postgres: more are refused, to come again later. */
 const MAX_HELLOS = 10_000
+const MAX_HELLOS_PER_PERSON = 1_000
 const MAX_PAGES = 50_000
 
 export interface Page {
@@ -42,14 +43,16 @@ export function createAsking(queries: ChatQueries, atEndOfTurn: (task: () => voi
     requests: 2,
     perPerson: 4,
     maxWaiting: MAX_HELLOS,
+    maxPerPerson: MAX_HELLOS_PER_PERSON,
     atEndOfTurn,
   })
-  const pagesBy = (limits: { size: number; requests: number; perPerson: number }) =>
+  const pagesBy = (bounds: { size: number; requests: number; perPerson: number }) =>
     fairBatcher<PageQuestion, Page | Error>({
       send: async (questions) => (await queries.events(questions)).map(readPage),
       keyOf: ({ subject, after }) => `${subject} ${after}`,
-      ...limits,
+      ...bounds,
       maxWaiting: MAX_PAGES,
+      maxPerPerson: limits.cursorsPerHello,
       atEndOfTurn,
     })
   const resumes = pagesBy({ size: 32, requests: 2, perPerson: 16 })

@@ -6,10 +6,15 @@ import { createConnections } from './connections.ts'
 import { endOfTurn } from './turn.ts'
 
 /** A gateway of one room, whose Postgres answers after `latency` ms, or fails. */
-function gateway(latency: { ms: number }) {
+function gateway(latency: { ms: number; readable?: boolean }) {
   const time = virtualTime()
   const record = truth()
-  const hub = hubOver(record, time, () => latency.ms)
+  const hub = hubOver(
+    record,
+    time,
+    () => latency.ms,
+    () => latency.readable ?? true,
+  )
   const connections = createConnections(
     {
       hub,
@@ -95,6 +100,7 @@ test('[W3] welcome first; a room joined while it opens is followed, as hello sai
     push() {},
     send() {},
     ended() {},
+    doubted() {},
     joined() {},
   })
   record.append('chat.member.joined.v1', { user })
@@ -123,4 +129,33 @@ test('[W9] one’s own stream is always followed in full', async () => {
   expect(types().slice(3)).toEqual(['live'])
   expect(hub.followers(subject)).toEqual([user])
   expect(hub.followers(userSubject(user))).toEqual([])
+})
+
+test('[D8] a membership that a forked history does not have is one no more', async () => {
+  const latency: { ms: number; readable?: boolean } = { ms: 1 }
+  const { time, record, dial, hub } = gateway(latency)
+  record.append()
+  const { types, socket } = dial()
+  await time.pass(50)
+  expect(types()).toEqual(['welcome', 'live'])
+  const other = truth()
+  other.append('chat.member.left.v1', { user })
+  record.become(other)
+  latency.readable = false
+  // Found when heads are compared.
+  await time.pass(30_000)
+  expect(types().slice(2)).toEqual(['reset', 'unfollowed'])
+  expect(socket.frames.at(-1)).toEqual({ type: 'unfollowed', subject, code: 'room.not_found' })
+  expect(hub.followers(subject)).toEqual([])
+})
+
+test('what is unfollowed while it is being asked for is not followed', async () => {
+  const { time, dial } = gateway({ ms: 50 })
+  const { types, say } = dial({ follow: [] })
+  await time.pass(100)
+  say({ type: 'unfollow', subject })
+  say({ type: 'follow', subject })
+  say({ type: 'unfollow', subject })
+  await time.pass(1_000)
+  expect(types().slice(2)).toEqual(['unfollowed', 'unfollowed'])
 })

@@ -353,6 +353,10 @@ export class Connection implements Follower {
     this.#following.ended(subject)
   }
 
+  doubted(subject: string): void {
+    this.#following.judgeAgain(subject)
+  }
+
   #command(frame: Extract<ClientFrame, { type: 'command' }>, state: Extract<State, { kind: 'open' }>): void {
     const wait = this.#context.limiter.take(this.userId)
     if (wait > 0) {

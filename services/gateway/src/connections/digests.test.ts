@@ -150,6 +150,7 @@ test('[W8] a history that became another is told, even at the same seq', async (
     { head: 3, messageNo: 3 },
     { head: 3, messageNo: 1 },
   ])
+  expect(socket.doubts).toBe(1)
   hub.close()
 })
 

@@ -4,7 +4,15 @@ import { fairBatcher } from './fair-batcher.ts'
 import { endOfTurn } from './turn.ts'
 
 /** A batcher whose requests are answered when the test says so. */
-function asking(limits: { size?: number; requests?: number; perPerson?: number; maxWaiting?: number } = {}) {
+function asking(
+  limits: {
+    size?: number
+    requests?: number
+    perPerson?: number
+    maxWaiting?: number
+    maxPerPerson?: number
+  } = {},
+) {
   const requests: { questions: readonly string[]; answer: () => void; fail: (error: Error) => void }[] = []
   const batcher = fairBatcher<string, string>({
     send: (questions) =>
@@ -17,6 +25,7 @@ function asking(limits: { size?: number; requests?: number; perPerson?: number; 
     requests: 1,
     perPerson: 100,
     maxWaiting: 100,
+    maxPerPerson: 100,
     ...limits,
     atEndOfTurn: endOfTurn(),
   })
@@ -87,6 +96,17 @@ test('what does not fit is refused at once, as overload; what waits is not harme
   requests[0]!.answer()
   expect(await Promise.all(kept)).toEqual(['a!', 'b!'])
   expect(batcher.waiting).toBe(0)
+})
+
+test('who asks too much is refused, and nobody else', async () => {
+  const { batcher, requests, sent } = asking({ maxPerPerson: 2 })
+  const kept = [batcher.ask('a', 'ada'), batcher.ask('b', 'ada')]
+  await expect(batcher.ask('c', 'ada')).rejects.toMatchObject({ code: 'server.overloaded' })
+  kept.push(batcher.ask('d', 'bob'))
+  await turn()
+  requests[0]!.answer()
+  expect(await Promise.all(kept)).toEqual(['a!', 'b!', 'd!'])
+  expect(sent()).toEqual(['a d b'])
 })
 
 test('a request that fails fails those who asked in it, and the next one goes', async () => {

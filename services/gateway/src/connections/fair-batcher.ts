@@ -25,8 +25,9 @@ export function fairBatcher<Q, A>(options: {
   requests: number
   /** Questions of one person under way at a time. */
   perPerson: number
-  /** Questions waiting at a time. */
+  /** Questions waiting at a time, and of one person. */
   maxWaiting: number
+  maxPerPerson: number
   /** Runs a task at the end of this turn: what is asked in one turn goes together. */
   atEndOfTurn: (task: () => void) => void
 }): FairBatcher<Q, A> {
@@ -98,13 +99,13 @@ export function fairBatcher<Q, A>(options: {
           same.askers.push({ resolve, reject })
           return
         }
-        if (byKey.size >= options.maxWaiting) {
+        const line = lines.get(person)
+        if (byKey.size >= options.maxWaiting || (line?.length ?? 0) >= options.maxPerPerson) {
           reject(new KlatschError('server.overloaded'))
           return
         }
         const waiting: Waiting<Q, A> = { question, key, askers: [{ resolve, reject }] }
         byKey.set(key, waiting)
-        const line = lines.get(person)
         if (line) line.push(waiting)
         else lines.set(person, [waiting])
         soon()

@@ -28,6 +28,8 @@ export class Following {
   #mode: FollowMode = 'full'
   #full: ReadonlySet<string> = new Set()
   #all = false
+  /** The latest question about each stream that is being asked. */
+  #asked: Map<string, symbol> | undefined
 
   constructor(context: ConnectionContext, socket: Follower) {
     this.#context = context
@@ -55,6 +57,7 @@ export class Following {
     const { subject } = stream
     const before = this.#subscriptions.get(subject)
     if (before) this.#context.hub.unsubscribe(before)
+    this.#forget(subject)
     const own = subject === userSubject(this.#socket.userId)
     const subscription = this.#context.hub.subscribe(this.#socket, stream, cursor, own ? 'full' : mode)
     this.#subscriptions.set(subject, subscription)
@@ -77,9 +80,13 @@ export class Following {
   async #ask(subject: string, cursor: Cursor | undefined, mode: () => FollowMode): Promise<void> {
     const { hub } = this.#context
     const { userId } = this.#socket
+    const asking = Symbol(subject)
+    this.#asked ??= new Map()
+    this.#asked.set(subject, asking)
     for (let asked = 1; ; asked += 1) {
       const [readable] = await hub.ask(userId, [subject])
-      if (this.#socket.closed) return
+      // What was said of this stream meanwhile counts, and not this any more.
+      if (this.#socket.closed || this.#asked?.get(subject) !== asking) return
       const may = readable !== undefined && hub.mayStillRead(userId, readable)
       if (may === true) {
         if (this.#subscriptions.size > limits.cursorsPerHello && !this.#subscriptions.has(subject)) {
@@ -90,12 +97,22 @@ export class Following {
       }
       if (may === undefined && asked < ASK_AGAIN) continue
       if (may === undefined) throw new KlatschError('server.overloaded')
-      const before = this.#subscriptions.get(subject)
-      if (before) hub.unsubscribe(before)
-      this.#subscriptions.delete(subject)
+      this.#drop(subject)
       this.#refused(subject)
       return
     }
+  }
+
+  #drop(subject: string): void {
+    const subscription = this.#subscriptions.get(subject)
+    if (subscription) this.#context.hub.unsubscribe(subscription)
+    this.#subscriptions.delete(subject)
+    this.#forget(subject)
+  }
+
+  #forget(subject: string): void {
+    this.#asked?.delete(subject)
+    if (this.#asked?.size === 0) this.#asked = undefined
   }
 
   #failed(subject: string, error: unknown): void {
@@ -106,9 +123,7 @@ export class Following {
   }
 
   unfollow(subject: string): void {
-    const subscription = this.#subscriptions.get(subject)
-    if (subscription) this.#context.hub.unsubscribe(subscription)
-    this.#subscriptions.delete(subject)
+    this.#drop(subject)
     this.#socket.send({ type: 'unfollowed', subject, code: 'asked' })
   }
 
@@ -123,12 +138,37 @@ export class Following {
     void this.#followJoined(subject, seq)
   }
 
-  /** What was joined is followed, for as long as that takes: nobody else would tell the client that something is missing. */
+  /** Asks whether what is followed may still be read, after its history was found to be another one. */
+  judgeAgain(subject: string): void {
+    const before = this.#subscriptions.get(subject)
+    const { userId } = this.#socket
+    if (!before || subject === userSubject(userId)) return
+    void this.#keepTrying(subject, async () => {
+      const [readable] = await this.#context.hub.ask(userId, [subject])
+      if (readable || this.#socket.closed) return
+      // Followed anew meanwhile: that may be because of a membership that is newer than the answer.
+      if (this.#subscriptions.get(subject) !== before) {
+        this.judgeAgain(subject)
+        return
+      }
+      this.#drop(subject)
+      this.#refused(subject)
+    })
+  }
+
+  /** Nobody else would tell the client that something is missing. */
   async #followJoined(subject: string, seq: number): Promise<void> {
+    await this.#keepTrying(subject, () =>
+      this.#ask(subject, { seq: seq - 1 }, () => this.#usualMode(subject)),
+    )
+  }
+
+  /** For as long as it takes. */
+  async #keepTrying(subject: string, work: () => Promise<void>): Promise<void> {
     const { scheduler, random } = this.#context
     for (let failures = 0; !this.#socket.closed; failures += 1) {
       try {
-        await this.#ask(subject, { seq: seq - 1 }, () => this.#usualMode(subject))
+        await work()
         return
       } catch (error) {
         if (!(error instanceof KlatschError && error.retryable)) {

@@ -124,6 +124,7 @@ export function createHub(options: {
       for (const subscription of stream.subscriptions) {
         if (subscription.mode === 'full') catchUp.reset(subscription, 'fork')
         else subscription.sent = -1
+        subscription.subscriber.doubted(stream.subject)
       }
       digests.moved(stream)
     },

@@ -14,6 +14,8 @@ export interface Subscriber {
   send(frame: ServerFrame): void
   /** The subscription is over (left, removed, room gone). */
   ended(subject: string): void
+  /** The stream's history is another one: whether this user is a member in it is to be asked. */
+  doubted(subject: string): void
 }
 
 /**
