@@ -4,6 +4,7 @@ import type { Asking } from './asking.ts'
 import type { FeedCounts } from './counts.ts'
 import type { FeedEvent } from './feed-event.ts'
 import type { Pace } from './pace.ts'
+import { Runs } from './runs.ts'
 import type { Subscription } from './subscription.ts'
 import type { TrackedStream } from './tracked-stream.ts'
 
@@ -32,6 +33,7 @@ export function createCatchUp(options: {
   /** The stream is known to reach this seq. */
   expect: (stream: TrackedStream, seq: number) => void
 }): CatchUp {
+  const runs = new Runs()
   const { asking, pace, scheduler, random, counts, signal, warn, flush } = options
 
   function end(subscription: Subscription, seq: number): void {
@@ -155,7 +157,7 @@ export function createCatchUp(options: {
     }
     counts.delivered += frames.length
     pace.spend(bytes)
-    subscription.subscriber.push(frames.length === 1 ? frames[0]! : Buffer.concat(frames))
+    if (frames.length > 0) subscription.subscriber.push(runs.join(frames, subscription.chain ?? ''))
     return true
   }
 
