@@ -41,7 +41,8 @@ export class StreamReader<E extends Linked> {
   #chain: string | undefined
   /** The highest seq that was ever seen since the last reset. */
   #seen: number
-  readonly #waiting = new Map<number, E>()
+  /** Nearly always nothing waits, and there is nearly always a reader more. */
+  #waiting: Map<number, E> | undefined
 
   constructor(at: Cursor) {
     this.#seq = at.seq
@@ -57,7 +58,7 @@ export class StreamReader<E extends Linked> {
   get gap(): Gap | undefined {
     if (!this.hasGap) return undefined
     let first = this.#seen + 1
-    for (const seq of this.#waiting.keys()) if (seq < first) first = seq
+    for (const seq of this.#waiting?.keys() ?? []) if (seq < first) first = seq
     return { after: this.#seq, upTo: first - 1 }
   }
 
@@ -73,7 +74,7 @@ export class StreamReader<E extends Linked> {
     if (event.seq > this.#seen) this.#seen = event.seq
     if (event.seq > this.#seq + 1) return this.#keep(event)
     if (!this.#follows(event)) {
-      this.#waiting.clear()
+      this.#waiting = undefined
       return { kind: 'fork', at: event.seq }
     }
     return { kind: 'ready', events: this.#advance(event) }
@@ -84,7 +85,7 @@ export class StreamReader<E extends Linked> {
     this.#seq = at.seq
     this.#chain = at.seq === 0 ? '' : at.chain
     this.#seen = at.seq
-    this.#waiting.clear()
+    this.#waiting = undefined
   }
 
   #follows(event: E): boolean {
@@ -92,6 +93,7 @@ export class StreamReader<E extends Linked> {
   }
 
   #keep(event: E): Verdict<E> {
+    this.#waiting ??= new Map()
     if (this.#waiting.has(event.seq)) {
       // Of two that claim one place the later is kept: it may be the answer to a fetch.
       this.#waiting.set(event.seq, event)
@@ -107,12 +109,12 @@ export class StreamReader<E extends Linked> {
     while (next && this.#follows(next)) {
       this.#seq = next.seq
       this.#chain = next.chain
-      this.#waiting.delete(next.seq)
+      this.#waiting?.delete(next.seq)
       events.push(next)
-      next = this.#waiting.get(this.#seq + 1)
+      next = this.#waiting?.get(this.#seq + 1)
     }
     // What waited is of another history from here on: `gap` keeps saying that something is to be fetched.
-    if (next) this.#waiting.clear()
+    if (next || this.#waiting?.size === 0) this.#waiting = undefined
     return events
   }
 }

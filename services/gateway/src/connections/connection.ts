@@ -18,6 +18,7 @@ import { ASK_AGAIN, Following } from './following.ts'
 import { welcome } from './hello.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Readable } from './queries.ts'
+import { SmallSet } from './small-set.ts'
 import { textFrame } from './text-frame.ts'
 
 type State =
@@ -164,9 +165,9 @@ export class Connection implements Follower {
   #arrive(userId: string): void {
     const { hub, users } = this.#context
     this.userId = userId
-    const mine = users.get(userId)
-    if (mine) mine.add(this)
-    else users.set(userId, new Set([this]))
+    const mine = users.get(userId) ?? new SmallSet()
+    mine.add(this)
+    users.set(userId, mine)
     hub.arrive(this)
   }
 

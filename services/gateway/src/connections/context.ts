@@ -6,6 +6,7 @@ import type { Presence } from '../presence/presence.ts'
 import type { Connection } from './connection.ts'
 import type { Hub } from './hub.ts'
 import type { Backlog } from './outgoing.ts'
+import type { SmallSet } from './small-set.ts'
 
 /** A socket, as a connection needs it. */
 export interface Transport {
@@ -42,5 +43,5 @@ export interface ConnectionContext {
   readonly backlog: Backlog
   readonly hellos: HelloCounts
   /** The connections of each user on this gateway, those that are opening among them. */
-  readonly users: Map<string, Set<Connection>>
+  readonly users: Map<string, SmallSet<Connection>>
 }

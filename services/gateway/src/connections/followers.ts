@@ -1,4 +1,5 @@
 import { userSubject } from '@klatsch/contracts'
+import { SmallSet } from './small-set.ts'
 import type { Subscriber } from './subscription.ts'
 
 /** A user here, as the hub must know of it: to follow rooms joined later. */
@@ -9,13 +10,13 @@ export interface Follower extends Subscriber {
 
 /** The sockets of each user, by the user's own stream. */
 export class Followers {
-  readonly #bySubject = new Map<string, Set<Follower>>()
+  readonly #bySubject = new Map<string, SmallSet<Follower>>()
 
   arrive(follower: Follower): void {
     const subject = userSubject(follower.userId)
-    const same = this.#bySubject.get(subject)
-    if (same) same.add(follower)
-    else this.#bySubject.set(subject, new Set([follower]))
+    const same = this.#bySubject.get(subject) ?? new SmallSet()
+    same.add(follower)
+    this.#bySubject.set(subject, same)
   }
 
   depart(follower: Follower): void {

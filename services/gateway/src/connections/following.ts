@@ -14,6 +14,7 @@ import type { Readable } from './queries.ts'
 import type { Subscription } from './subscription.ts'
 
 type Frame<T extends ClientFrame['type']> = Extract<ClientFrame, { type: T }>
+const NONE: ReadonlySet<string> = new Set()
 /** Cursors that are compared of one ping. */
 const SAMPLED_CURSORS = 100
 /** How often it is asked anew what may be read, when too much happened meanwhile to know whether that still holds. */
@@ -26,7 +27,7 @@ export class Following {
   readonly #subscriptions = new Map<string, Subscription>()
   /** Of rooms that nothing else was said about. */
   #mode: FollowMode = 'full'
-  #full: ReadonlySet<string> = new Set()
+  #full = NONE
   #all = false
   /** The latest question about each stream that is being asked. */
   #asked: Map<string, symbol> | undefined
@@ -40,7 +41,7 @@ export class Following {
   begin(hello: Frame<'hello'>, readable: readonly Readable[]): void {
     this.#all = hello.follow === 'all'
     this.#mode = hello.mode ?? 'full'
-    this.#full = new Set(hello.full)
+    if (hello.full) this.#full = new Set(hello.full)
     for (const stream of readable) {
       const cursor = Object.hasOwn(hello.cursors, stream.subject) ? hello.cursors[stream.subject] : undefined
       this.#subscribe(stream, cursor, this.#usualMode(stream.subject))

@@ -3,6 +3,7 @@ import { StreamReader } from '@klatsch/streams'
 import { digestFrame } from './digest-frame.ts'
 import type { FeedEvent } from './feed-event.ts'
 import { Ring, type RingBudget } from './ring.ts'
+import { SmallSet } from './small-set.ts'
 import type { Subscription } from './subscription.ts'
 
 export type Arrival =
@@ -24,9 +25,9 @@ export class TrackedStream {
   #head: StreamTip
   #digest: { readonly seq: number; readonly frame: Buffer } | undefined
   #pending: Buffer[] = []
-  readonly #live = new Set<Subscription>()
-  readonly #behind = new Set<Subscription>()
-  readonly #digested = new Set<Subscription>()
+  readonly #live = new SmallSet<Subscription>()
+  readonly #behind = new SmallSet<Subscription>()
+  readonly #digested = new SmallSet<Subscription>()
   readonly #ring: Ring
 
   constructor(subject: string, head: StreamTip, budget: RingBudget) {
@@ -50,7 +51,7 @@ export class TrackedStream {
   }
 
   /** Those that get digests. */
-  get digested(): ReadonlySet<Subscription> {
+  get digested(): Iterable<Subscription> & { readonly size: number } {
     return this.#digested
   }
 

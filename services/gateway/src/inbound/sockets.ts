@@ -26,7 +26,7 @@ export function acceptSockets(options: {
   })
 
   function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.on('error', () => socket.destroy())
+    socket.on('error', destroy)
     if (new URL(request.url ?? '/', 'http://gateway').pathname !== '/ws') {
       refuse(socket, 404, 'request.not_found')
     } else if (!originAllowed(request.headers.origin, request.headers.host, options.allowedOrigins)) {
@@ -39,7 +39,7 @@ export function acceptSockets(options: {
   }
 
   function serve(ws: WebSocket, socket: Duplex): void {
-    const connection = options.connections.add(transportOf(ws, socket))
+    const connection = options.connections.add(new SocketTransport(ws, socket))
     ws.on('message', (data: Buffer, binary: boolean) => {
       if (binary) {
         connection.close(closeCodes.notAFrame, 'frames are text')
@@ -53,7 +53,7 @@ export function acceptSockets(options: {
       }
     })
     ws.on('pong', () => connection.heard())
-    ws.on('error', () => {})
+    ws.on('error', ignore)
     ws.on('close', () => options.connections.remove(connection))
     socket.on('drain', () => connection.drained())
   }
@@ -67,6 +67,13 @@ export function acceptSockets(options: {
   }
 }
 
+function destroy(this: Duplex): void {
+  this.destroy()
+}
+
+/** Its `close` comes next. */
+function ignore(): void {}
+
 function refuse(socket: Duplex, status: number, code: keyof typeof errorCodes): void {
   const body = JSON.stringify({ type: 'about:blank', status, code, title: errorCodes[code].title })
   socket.end(
@@ -74,30 +81,49 @@ function refuse(socket: Duplex, status: number, code: keyof typeof errorCodes): 
   )
 }
 
-function transportOf(ws: WebSocket, socket: Duplex): Transport {
-  return {
-    // Frames are complete and the same for many sockets, so they go to the stream itself, past the frame builder of ws.
-    write(frames) {
-      if (ws.readyState !== ws.OPEN) return
-      if (frames.length === 1) {
-        socket.write(frames[0])
-        return
-      }
-      socket.cork()
-      for (const frame of frames) socket.write(frame)
-      socket.uncork()
-    },
-    get buffered() {
-      return socket.writableLength
-    },
-    close(code, reason) {
-      ws.close(code, reason)
-      const timer = setTimeout(() => ws.terminate(), CLOSE_GRACE_MS)
-      timer.unref()
-      ws.once('close', () => clearTimeout(timer))
-    },
-    ping: () => ws.ping(),
-    pauseReading: () => ws.pause(),
-    resumeReading: () => ws.resume(),
+/** Frames are complete and the same for many sockets, so they go to the stream itself, past the frame builder of ws. */
+class SocketTransport implements Transport {
+  readonly #ws: WebSocket
+  readonly #socket: Duplex
+
+  constructor(ws: WebSocket, socket: Duplex) {
+    this.#ws = ws
+    this.#socket = socket
+  }
+
+  get buffered(): number {
+    return this.#socket.writableLength
+  }
+
+  write(frames: readonly Buffer[]): void {
+    if (this.#ws.readyState !== this.#ws.OPEN) return
+    const socket = this.#socket
+    if (frames.length === 1) {
+      socket.write(frames[0])
+      return
+    }
+    socket.cork()
+    for (const frame of frames) socket.write(frame)
+    socket.uncork()
+  }
+
+  close(code: number, reason: string): void {
+    const ws = this.#ws
+    ws.close(code, reason)
+    const timer = setTimeout(() => ws.terminate(), CLOSE_GRACE_MS)
+    timer.unref()
+    ws.once('close', () => clearTimeout(timer))
+  }
+
+  ping(): void {
+    this.#ws.ping()
+  }
+
+  pauseReading(): void {
+    this.#ws.pause()
+  }
+
+  resumeReading(): void {
+    this.#ws.resume()
   }
 }

@@ -4,6 +4,8 @@ import type { Scheduler } from '@klatsch/streams'
 /** Who left is remembered until presence has told that they did: who comes back before that is not told of again. */
 const LINGER_MS = presenceTimes.handOverMs + 3_000
 
+const nothing = () => {}
+
 /** Which of the people with a socket here this gateway counts: those whose home it is, by what presence told last. */
 export class Homes {
   readonly #gateway: string
@@ -22,7 +24,7 @@ export class Homes {
     const known = this.#people.get(user)
     known?.cancel()
     if (known) known.sockets += 1
-    else this.#people.set(user, { sockets: 1, cancel: () => {}, version: -1, here: false })
+    else this.#people.set(user, { sockets: 1, cancel: nothing, version: -1, here: false })
   }
 
   departed(user: string): void {

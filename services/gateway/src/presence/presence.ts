@@ -24,6 +24,7 @@ const ASK_MS = 1_000
 /** A socket that goes on typing says so at most so often; one that stops and begins again, a little sooner. */
 const TYPING_MS = 2_000
 const TYPING_AGAIN_MS = 500
+const NONE: ReadonlySet<string> = new Set()
 
 /** What presence needs of a socket. */
 export interface Watcher {
@@ -67,7 +68,7 @@ interface Seat {
   users: ReadonlySet<string>
   rooms: ReadonlySet<string>
   /** People by id and rooms by subject whose latest state this socket was not told yet. */
-  readonly dirty: Set<string>
+  dirty: Set<string> | undefined
   /** `at`: when it was last said to be going on. */
   typing: { room: string; at: number; on: boolean } | undefined
 }
@@ -100,6 +101,7 @@ export function createPresence(options: PresenceOptions): Presence {
 
   /** Tells a socket of that person or room with whatever else changes in this moment. */
   function soon(seat: Seat, subject: string): void {
+    seat.dirty ??= new Set()
     seat.dirty.add(subject)
     waiting.add(seat)
     if (flushing) return
@@ -113,7 +115,7 @@ export function createPresence(options: PresenceOptions): Presence {
 
   /** Whoever is crowded is told the latest when there is room again: states in between are passed over. */
   function tell(seat: Seat): void {
-    if (seat.dirty.size === 0 || seat.watcher.closed) return
+    if (!seat.dirty || seat.watcher.closed) return
     if (seat.watcher.crowded) {
       dropped += seat.dirty.size
       return
@@ -125,7 +127,7 @@ export function createPresence(options: PresenceOptions): Presence {
       const frame = isRoom ? audiences.frame(subject) : people.frame(subject)
       if (frame) frames.push(frame)
     }
-    seat.dirty.clear()
+    seat.dirty = undefined
     if (frames.length > 0) seat.watcher.push(Buffer.concat(frames))
   }
 
@@ -223,14 +225,13 @@ export function createPresence(options: PresenceOptions): Presence {
     },
     arrived(watcher, session) {
       const mine: PresenceSession = { user: watcher.userId, session, idle: false }
-      const none = new Set<string>()
       homes.arrived(watcher.userId)
       seats.set(watcher, {
         watcher,
         session: mine,
-        users: none,
-        rooms: none,
-        dirty: new Set(),
+        users: NONE,
+        rooms: NONE,
+        dirty: undefined,
         typing: undefined,
       })
       signals.put(mine)
@@ -276,9 +277,9 @@ export function createPresence(options: PresenceOptions): Presence {
       for (const user of before) {
         if (seat.users.has(user)) continue
         people.unwatch(user, seat)
-        seat.dirty.delete(user)
+        seat.dirty?.delete(user)
       }
-      for (const room of seat.rooms) seat.dirty.delete(room)
+      for (const room of seat.rooms) seat.dirty?.delete(room)
       if (asks.length > 0) signals.ask(asks)
       leaveRooms(seat)
       seat.rooms = new Set(frame.rooms)
