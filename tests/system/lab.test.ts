@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type LabFollow, type LabRecords, type LabTopic, topics } from '@klatsch/contracts'
+import { type LabFollow, type LabJob, type LabRecords, type LabTopic, topics } from '@klatsch/contracts'
 import { kafkaEventBus } from '@klatsch/event-bus'
 import { v7 } from 'uuid'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
@@ -178,6 +178,82 @@ describe.skipIf(inject('stack').dataDir === '')('the laboratory', () => {
     ])
     const { kinds } = (await ask('/dlq?code=command.invalid')).body
     expect(kinds[0]).toMatchObject({ topic: 'chat.commands.dlq', group: 'chat', code: 'command.invalid' })
+  })
+
+  const finished = (id: string) =>
+    until(async () => {
+      const job = (await ask(`/jobs/${id}`)).body as LabJob
+      return job.state === 'running' ? undefined : job
+    })
+
+  test('[D9] redrives what is held, in order, once, when the fault is over; first it says what it would do', async () => {
+    const room = await roomOf(ada)
+    const wire = await enter(ada.token, { follow: [room] })
+    const order = { point: 'chat.persist', effect: { kind: 'error' }, who: { rooms: [room] }, forMs: 60_000 }
+    await until(async () => {
+      const { instances } = (await ask('/faults')).body
+      return instances.some(({ service }: { service: string }) => service === 'chat') ? true : undefined
+    })
+    const fault = (await ask('/faults', { method: 'POST', body: order })).body
+    const held = ['one', 'two', 'three'].map((text) => sendFrame(v7(), room, text))
+    for (const frame of held) {
+      wire.send(frame)
+      expect(await wire.answer(frame.id)).toMatchObject({ code: 'command.held' })
+    }
+    const redrive = (body: object) => ask('/dlq/redrive', { method: 'POST', body: { key: room, ...body } })
+    const letters = await until(async () => {
+      const { items } = (await ask(`/dlq?${new URLSearchParams({ key: room })}`)).body
+      return items.length === 3 ? items : undefined
+    })
+    expect(letters.map(({ state }: { state: string }) => state)).toEqual(['held', 'held', 'held'])
+
+    expect((await redrive({ dryRun: true })).body).toMatchObject({ count: 3, skipped: 0 })
+    expect((await ask(`/faults/${fault.rule.id}`, { method: 'DELETE' })).body.state).toBe('halted')
+    await acked(wire, sendFrame(v7(), room, 'meanwhile'))
+    expect(wire.events(room)).toHaveLength(1)
+
+    const { status, body } = await redrive({})
+    expect([status, body.count]).toEqual([202, 3])
+    expect(await finished(body.job.id)).toMatchObject({ state: 'done', total: 3, done: 3 })
+    await wire.first((frame) => 'specversion' in frame && frame.causationid === held[2]!.id)
+    const texts = wire.events(room).map(({ data }) => (data as { text: string }).text)
+    expect(texts).toEqual(['meanwhile', 'one', 'two', 'three'])
+    expect((await redrive({})).body).toMatchObject({ count: 0, skipped: 3 })
+    const way = (await ask(`/follow/${held[0]!.id}`)).body as LabFollow
+    expect(way.state).toBe('accepted')
+    expect(way.steps.map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(['command', 'attempt', 'reply', 'dead-letter', 'decided', 'event']),
+    )
+    expect(way.steps.filter(({ kind }) => kind === 'command')).toHaveLength(2)
+    wire.close()
+  })
+
+  test("copies a range of records into a topic that is nobody else's", async () => {
+    const room = await roomOf(ada)
+    const wire = await enter(ada.token)
+    for (let n = 0; n < 5; n++) await acked(wire, sendFrame(v7(), room, `copy ${n}`))
+    wire.close()
+    const target = `study.${v7()}`
+    const order = { topic: 'chat.events', key: room, type: 'chat.message', target }
+    const replay = (body: object) => ask('/replay', { method: 'POST', body: { ...order, ...body } })
+    for (const name of ['chat.events', 'lab.faults', 'presence', 'Upper'])
+      expect((await replay({ target: name })).body).toMatchObject({ status: 400, code: 'request.invalid' })
+    expect((await replay({ dryRun: true })).body).toMatchObject({ count: 5 })
+    expect((await ask(`/topics/${target}/records`)).body).toMatchObject({ code: 'request.not_found' })
+    const { job } = (await replay({})).body
+    expect(await finished(job.id)).toMatchObject({ state: 'done', done: 5 })
+    const { items } = await until(async (): Promise<LabRecords | undefined> => {
+      const copied = await ask(`/topics/${target}/records?from=begin`)
+      return copied.status === 200 ? copied.body : undefined
+    })
+    expect(items.map(({ value }) => (value as { data: { text: string } }).data.text)).toEqual(
+      [0, 1, 2, 3, 4].map((n) => `copy ${n}`),
+    )
+    expect(items[0]!.headers.replayof).toMatch(/^chat\.events\[\d+\]@\d+$/)
+    const { items: audit } = (await ask('/audit')).body
+    expect(audit.find(({ action }: { action: string }) => action === 'replay')).toMatchObject({
+      detail: { target },
+    })
   })
 
   test('keeps a record of what is done in it', async () => {

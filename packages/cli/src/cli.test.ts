@@ -1,5 +1,6 @@
 import type { IncomingRecord } from '@klatsch/event-bus'
 import { expect, test } from 'vitest'
+import { orderOf } from './faults.ts'
 import { asJson, asLine, painter, table } from './format.ts'
 
 const record = (value: string): IncomingRecord => ({
@@ -42,4 +43,19 @@ test('a table is as wide as what is in it, and coloured on a terminal only', () 
   ])
   expect(painter({ isTTY: true }, {})('red', 'no')).toContain('\u001b[31m')
   expect(painter({}, {})('red', 'no')).toBe('no')
+})
+
+test('a fault is put together from options; what is no number or duration is said', () => {
+  expect(
+    orderOf('gateway.deliver', 'delay', { for: '30s', ms: '200', room: ['room:a'], percent: '20' }),
+  ).toEqual({
+    point: 'gateway.deliver',
+    effect: { kind: 'delay', ms: 200 },
+    who: { rooms: ['room:a'] },
+    percent: 20,
+    forMs: 30_000,
+  })
+  expect(() => orderOf('x', 'delay', { for: 'ever' })).toThrow('--for "ever" is no duration')
+  expect(() => orderOf('x', 'delay', { for: '1s', ms: 'many' })).toThrow('--ms "many" is no number')
+  expect(() => orderOf('x', 'explode', { for: '1s' })).toThrow('"explode" is no fault')
 })

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { headers } from '@klatsch/contracts'
+import { headers, type LabRecord } from '@klatsch/contracts'
 import type { IncomingRecord } from '@klatsch/event-bus'
 
 const TEXT = 100
@@ -27,45 +27,36 @@ export function table(
   return [paint('bold', line(head)), ...rows.map(line)]
 }
 
-/** The record as one JSON object a line, for other programs. A value that is not JSON is given as text. */
-export function asJson(record: IncomingRecord): string {
-  const text = record.value.toString()
-  let value: unknown = text
-  try {
-    value = JSON.parse(text)
-  } catch {
-    // Garbage is shown as it is: seeing it is what the tool is for.
-  }
-  const { topic, partition, offset, key, timestamp } = record
-  return JSON.stringify({
-    topic,
-    partition,
-    offset,
-    key,
-    time: new Date(timestamp).toISOString(),
-    headers: record.headers,
-    value,
-  })
+/** A value that is not JSON is given as text: seeing garbage as it is is what the tool is for. */
+function shown({ topic, partition, offset, key, timestamp, headers, value }: IncomingRecord): LabRecord {
+  const text = value.toString()
+  const time = new Date(timestamp).toISOString()
+  return { topic, partition, offset, key, time, headers, value: parse(text) ?? text }
 }
 
+/** The record as one JSON object a line, for other programs. */
+export const asJson = (record: IncomingRecord): string => JSON.stringify(shown(record))
+
 /** The record as one line for people: when, where, what, in which stream, by whom, and its text if it has one. */
-export function asLine(record: IncomingRecord, paint: Painter): string {
-  const body = parse(record.value)
-  const time = new Date(record.timestamp).toISOString().slice(11, 23)
+export const asLine = (record: IncomingRecord, paint: Painter): string => asRow(shown(record), paint)
+
+/** The same, of a record that the laboratory shows. */
+export function asRow(record: LabRecord, paint: Painter): string {
+  const { topic, partition, offset, key, time, value } = record
   const seq = record.headers[headers.seq]
   const parts = [
-    paint('dim', time),
-    paint('dim', `${record.topic}[${record.partition}]@${record.offset}`),
-    paint('cyan', record.headers[headers.type] ?? text(body, 'state') ?? 'record'),
-    paint('yellow', `${record.key}${seq ? ` #${seq}` : ''}`),
-    record.headers[headers.actor] ?? text(body, 'actor') ?? '',
-    summary(body, record.value),
+    paint('dim', time.slice(11, 23)),
+    paint('dim', `${topic}[${partition}]@${offset}`),
+    paint('cyan', record.headers[headers.type] ?? text(value, 'state') ?? 'record'),
+    paint('yellow', `${key}${seq ? ` #${seq}` : ''}`),
+    record.headers[headers.actor] ?? text(value, 'actor') ?? '',
+    summary(value),
   ]
   return parts.filter(Boolean).join('  ')
 }
 
-function summary(body: unknown, value: Buffer): string {
-  if (body === undefined) return printable(value.toString().slice(0, TEXT))
+function summary(body: unknown): string {
+  if (typeof body === 'string') return printable(body.slice(0, TEXT))
   const data = field(body, 'data')
   const said = text(data, 'text') ?? text(data, 'name') ?? text(body, 'code')
   if (said !== undefined) return printable(said.length > TEXT ? `${said.slice(0, TEXT)}…` : said)
@@ -77,9 +68,9 @@ function summary(body: unknown, value: Buffer): string {
 /** What people wrote must not steer the terminal it is shown in. */
 export const printable = (said: string): string => JSON.stringify(said).replace(/[\u007f-\u009f]/g, '�')
 
-function parse(value: Buffer): unknown {
+function parse(value: string): unknown {
   try {
-    return JSON.parse(value.toString())
+    return JSON.parse(value)
   } catch {
     return undefined
   }

@@ -11,6 +11,7 @@ const ANSWER_MS = 60_000
 export interface Laboratory {
   get<S extends ZodType>(path: string, query: object, answer: S): Promise<z.output<S>>
   post<S extends ZodType>(path: string, body: object, answer: S): Promise<z.output<S>>
+  remove<S extends ZodType>(path: string, answer: S): Promise<z.output<S>>
 }
 
 /**
@@ -27,12 +28,15 @@ export async function laboratory(env: NodeJS.ProcessEnv, signal: AbortSignal): P
       ...(body ? { 'content-type': 'application/json' } : {}),
     }
     const request = { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) }
-    return answer.parse(await call(`${base}/api/lab${path}`, request, signal))
+    // What calls something off is not itself called off.
+    const until = method === 'DELETE' ? new AbortController().signal : signal
+    return answer.parse(await call(`${base}/api/lab${path}`, request, until))
   }
 
   return {
     get: (path, query, answer) => ask('GET', `${path}${searchOf(query)}`, undefined, answer),
     post: (path, body, answer) => ask('POST', path, body, answer),
+    remove: (path, answer) => ask('DELETE', path, undefined, answer),
   }
 }
 

@@ -14,6 +14,8 @@ import type { Laboratory } from './laboratory.ts'
 export interface Said {
   readonly lines: readonly string[]
   readonly json: unknown
+  /** False: not all of it went well, and the exit code says so. */
+  readonly ok?: boolean
 }
 
 export async function topicsNow(lab: Laboratory, names: readonly string[], paint: Painter): Promise<Said> {

@@ -3,7 +3,7 @@ import { POSITIONS, topics } from '@klatsch/contracts'
 import { Command, Option } from 'commander'
 import { type ChatOptions, chat } from './chat/index.ts'
 import { signalPart } from './kill.ts'
-import { labCommands } from './lab-commands.ts'
+import { labCommands, replayCommand } from './lab-commands.ts'
 import { printRecords, type RecordOptions } from './records.ts'
 import { restartParts } from './restart.ts'
 import { CliError } from './stack.ts'
@@ -39,13 +39,16 @@ Topics: ${names.join(', ')}.
   npm run klatsch -- tail chat.commands chat.events
   npm run klatsch -- tail chat.events --from 10m --key room:global
   npm run klatsch -- replay chat.events --from begin --json > events.jsonl
+  npm run klatsch -- replay chat.events --room room:global --into study.room --dry-run
   npm run klatsch -- topics
   npm run klatsch -- follow 019a0000-0000-7000-8000-000000000000
+  npm run klatsch -- faults set gateway.deliver delay --ms 2000 --percent 20 --for 1m
+  npm run klatsch -- faults halt
   npm run klatsch -- kill chat
   npm run klatsch -- restart gateway
 
 Works on what "npm start" runs (KLATSCH_DATA_DIR). tail and replay read the Kafka that KAFKA_BROKERS names, where it is
-set; topics, follow and dlq ask the laboratory at KLATSCH_URL, as an administrator (KLATSCH_TOKEN, or asked for).
+set; topics, follow, dlq, faults and replay --into ask the laboratory at KLATSCH_URL, as an administrator (KLATSCH_TOKEN, or asked for).
 
 Exit codes: 0 done, 1 failed, 2 not understood, 130 interrupted.`,
   )
@@ -95,19 +98,26 @@ reading(
 reading(
   program
     .command('replay')
-    .description('show a range of records, in the order of each partition')
+    .description('show a range of records, in the order of each partition, or copy it into a file or a topic')
     .argument('[topics...]', 'one or more topics; all of them when none is named'),
 )
   .option('--from <position>', 'where to begin', 'begin')
   .option('--to <position>', 'where to end, exclusive', 'end')
-  .action((chosen: string[], options: RecordOptions) =>
-    printRecords(
+  .addOption(new Option('--out <file>', 'into this file, as JSON lines').conflicts('into'))
+  .option('--into <topic>', 'into this topic, which is made when missing; not one of our own')
+  .option('--rate <n>', 'with --into: so many records a second', '1000')
+  .option('--dry-run', 'with --into: only say what would be copied')
+  .action((chosen: string[], options: RecordOptions & { into?: string; rate: string }) => {
+    const { into } = options
+    const terminal = { env: process.env, signal: interrupted.signal }
+    if (into !== undefined) return replayCommand(terminal, chosen, { ...options, into })
+    return printRecords(
       chosen.length > 0 ? chosen : names,
       { ...options, follow: false },
       process.env,
       interrupted.signal,
-    ),
-  )
+    )
+  })
 
 labCommands(program, { env: process.env, signal: interrupted.signal })
 

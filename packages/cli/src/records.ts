@@ -9,6 +9,7 @@ import {
 } from '@klatsch/contracts'
 import { type IncomingRecord, readRange } from '@klatsch/event-bus'
 import { asJson, asLine, painter } from './format.ts'
+import { outputTo } from './output.ts'
 import { CliError, kafkaOf } from './stack.ts'
 
 export interface RecordOptions extends RecordFilter {
@@ -17,6 +18,8 @@ export interface RecordOptions extends RecordFilter {
   readonly partition?: string
   readonly limit?: string
   readonly json?: boolean
+  /** A file for them, as JSON lines. */
+  readonly out?: string
 }
 
 function positionOf(option: string, word: string): LogPosition {
@@ -44,17 +47,17 @@ export async function printRecords(
   const partition = wholeNumber('--partition', options.partition)
   const paint = painter(process.stdout, env)
   const enough = new AbortController()
+  const output = outputTo(options.out, () => enough.abort())
+  const asJsonLine = options.json || options.out !== undefined
   let shown = 0
   let seen = 0
   const show = (record: IncomingRecord) => {
     seen += 1
     if ((limit !== undefined && shown >= limit) || !recordMatches(record, options)) return
     shown += 1
-    process.stdout.write(`${options.json ? asJson(record) : asLine(record, paint)}\n`)
+    output.line(asJsonLine ? asJson(record) : asLine(record, paint))
     if (shown === limit) enough.abort()
   }
-  // A reader that goes away (`| head`) is no fault.
-  process.stdout.on('error', () => enough.abort())
   // All there are: some may not have been made yet.
   const named = chosen.length > 0
   const wanted = named ? chosen : Object.values(topics).map((topic) => topic.name)
@@ -77,5 +80,6 @@ export async function printRecords(
       ).catch(absent),
     ),
   )
+  await output.close()
   if (!options.follow && process.stderr.isTTY) process.stderr.write(`${shown} of ${seen} records\n`)
 }

@@ -25,6 +25,10 @@ export const headers = {
   state: 'state',
   /** Of a state: the gateway that counts this person in rooms. */
   home: 'home',
+  /** Of a command sent again out of the dead letters: `<partition>@<offset>` there. It may end its outcome "held". */
+  redrive: 'redrive',
+  /** Of a copy that the laboratory made: `<topic>[<partition>]@<offset>` of the record it is of. */
+  replayOf: 'replayof',
   /** Of a record whose key is not its subject. */
   subject: 'ce_subject',
 } as const

@@ -74,7 +74,16 @@ const row = z.record(z.string(), z.unknown())
 
 /** One step on a command's way. `afterMs`: after the first step; clocks of different machines may disagree. */
 export const labStepSchema = z.object({
-  kind: z.enum(['command', 'decided', 'event', 'reply', 'dead-letter', 'follow-up', 'follow-up-event']),
+  kind: z.enum([
+    'command',
+    'attempt',
+    'decided',
+    'event',
+    'reply',
+    'dead-letter',
+    'follow-up',
+    'follow-up-event',
+  ]),
   time,
   afterMs: z.number(),
   /** Where it is on the log, or in which table. */
@@ -162,3 +171,69 @@ export const labAuditEntrySchema = z.object({
   detail: row,
 })
 export type LabAuditEntry = z.output<typeof labAuditEntrySchema>
+
+const perSecond = z.int().min(1).max(10_000)
+
+/**
+ * `POST /api/lab/dlq/redrive`: sends held commands of the dead letters again through chat, in their order. With `dryRun`
+ * nothing is sent: the answer says what would be.
+ */
+export const redriveBodySchema = z.strictObject({
+  code: z.string().max(100).optional(),
+  key: z.string().max(200).optional(),
+  /** One letter: its place in the dead letters. */
+  at: z.strictObject({ partition, offset }).optional(),
+  limit: z.int().min(1).max(10_000).default(10_000),
+  perSecond: perSecond.default(50),
+  dryRun: z.boolean().default(false),
+})
+export type RedriveBody = z.output<typeof redriveBodySchema>
+
+/** A topic that is nobody's: what is replayed into it disturbs nothing. */
+export const replayTargetSchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,99}$/, 'must be a name of small letters, digits, dot, dash and underscore')
+  .refine(
+    (name) => !/^(chat|presence|lab)([.]|$)/.test(name),
+    'must not begin with chat., presence. or lab.: those topics are read by services',
+  )
+
+/** `POST /api/lab/replay`: copies a range of records into another topic, which is made when it is not there. */
+export const replayBodySchema = z.strictObject({
+  topic: z.string().max(200),
+  from: positionWord.default('begin'),
+  to: positionWord.optional(),
+  partition: partition.max(10_000).optional(),
+  ...filter,
+  limit: z.int().min(1).max(100_000).default(100_000),
+  target: replayTargetSchema,
+  perSecond: perSecond.default(1_000),
+  dryRun: z.boolean().default(false),
+})
+export type ReplayBody = z.output<typeof replayBodySchema>
+
+/** Work that goes on after the answer. `done` of `total` records are sent. */
+export const labJobSchema = z.object({
+  id: uuidSchema,
+  what: z.enum(['redrive', 'replay']),
+  state: z.enum(['running', 'done', 'cancelled', 'failed']),
+  reason: z.string().optional(),
+  total: count,
+  done: count,
+  startedAt: time,
+  by: z.string(),
+})
+export type LabJob = z.output<typeof labJobSchema>
+
+/**
+ * What `redrive` and `replay` answer: how many records are meant, the first of them, and, without `dryRun`, the job.
+ * `skipped`: letters that are no held commands any more. `next`: where to go on from, when there was too much for once.
+ */
+export const labJobAnswerSchema = z.object({
+  count,
+  skipped: count,
+  items: z.array(labRecordSchema),
+  next: z.string().optional(),
+  job: labJobSchema.optional(),
+})
+export type LabJobAnswer = z.output<typeof labJobAnswerSchema>

@@ -142,6 +142,24 @@ export const topics = {
     retentionMs: 7 * DAY,
     describe: 'What goes wrong with records: each failure, wait, parking, redrive and dead letter.',
   },
+  labFaults: {
+    name: 'lab.faults',
+    key: 'rule',
+    producers: ['lab'],
+    consumers: ['chat', 'gateway', 'presence'],
+    partitions: 1,
+    retentionMs: 'compacted',
+    describe: 'What the laboratory orders to go wrong, and when it calls it off.',
+  },
+  labInstances: {
+    name: 'lab.instances',
+    key: 'instance',
+    producers: ['chat', 'gateway', 'presence'],
+    consumers: ['lab'],
+    partitions: 1,
+    retentionMs: HOUR,
+    describe: 'Which instances there are, and which faults stand in each. Only where the laboratory is on.',
+  },
 } as const satisfies Record<string, Topic>
 
 /** `<topic>.dlq`, where records of a topic go that their consumer cannot take. */

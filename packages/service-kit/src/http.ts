@@ -182,6 +182,8 @@ export async function httpServer(options: {
   log: Log
   health: HealthChecks
   routes: (app: FastifyInstance) => Promise<void> | void
+  /** Calls meant for this very process: on `opsPort`, where there is one. */
+  ownRoutes?: (app: FastifyInstance) => unknown
   /** Answers what no route takes; a problem when absent. */
   notFound?: (request: FastifyRequest, reply: FastifyReply) => FastifyReply
 }): Promise<HttpServer> {
@@ -227,6 +229,8 @@ export async function httpServer(options: {
   healthRoutes(app, checks)
   await options.routes(app)
   const ops = opsPort === undefined ? undefined : fastify({ logger: false, forceCloseConnections: true })
+  ops?.setErrorHandler((thrown, _request, reply) => sendProblem(reply, toKlatschError(thrown)))
+  options.ownRoutes?.(ops ?? app)
   if (ops) {
     healthRoutes(ops, checks)
     await ops.listen({ host: LOOPBACK, port: opsPort! })

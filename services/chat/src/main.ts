@@ -5,8 +5,14 @@ import {
   consumerHealth,
   endWhenStopped,
   every,
+  faultBoard,
+  faultyHandler,
+  faultyPublisher,
+  haltRoute,
   httpServer,
+  internalUrl,
   kafkaConnection,
+  listenForFaults,
   readConfig,
   runService,
 } from '@klatsch/service-kit'
@@ -14,6 +20,7 @@ import { v7 } from 'uuid'
 import { configSchema } from './config.ts'
 import { bugsOf } from './domain/bugs.ts'
 import { consumeCommands } from './inbound/commands.ts'
+import { faultyReads } from './inbound/http/faulty-reads.ts'
 import { chatRoutes } from './inbound/http/routes.ts'
 import { commandProcessor } from './inbound/processor.ts'
 import { accessTokens } from './outbound/access-tokens.ts'
@@ -51,14 +58,21 @@ await runService(
     const bugs = bugsOf(config.KLATSCH_BUGS)
     const bus = await use(kafkaEventBus({ ...kafkaConnection(config), clientId: 'chat', log, bugs }))
     const publisher = await use(bus.publisher())
+    const faults = await use(faultBoard({ service: 'chat' }))
     const ends = tellSessionEnds({ accounts, publisher, now, onFault })
     await use(every(SESSION_ENDS_MS, ends.tell))
     const deadLetters = await use(bus.publisher())
     const attempts = await use(attemptLog(deadLetters))
     const metrics = chatMetrics(() => consumer.lag)
-    const processor = commandProcessor({ store, publisher, now, newSalt, bugs, onBatch: metrics.batch })
+    const processor = commandProcessor({
+      ...{ store, now, newSalt, bugs },
+      publisher: faultyPublisher(publisher, faults.point('chat.publish')),
+      onBatch: metrics.batch,
+      faults: { persist: faults.point('chat.persist'), persisted: faults.point('chat.persisted') },
+    })
+    const handle = faultyHandler(processor.handle, faults.point('chat.consume'))
     const consumer = await use(
-      await consumeCommands(bus, processor, deadLetters, attempts, metrics.held, bugs),
+      await consumeCommands(bus, { ...processor, handle }, deadLetters, attempts, metrics.held, bugs),
     )
     await use(endWhenStopped(consumer))
 
@@ -75,7 +89,9 @@ await runService(
           kafka: () => consumerHealth(consumer),
           postgres: () => database.ping().then(() => ({ ok: true })),
         },
-        routes: (app) =>
+        ownRoutes: (app) => config.LAB_ENABLED && haltRoute(app, faults, config.INTERNAL_TOKEN),
+        routes: (app) => {
+          faultyReads(app, faults.point('chat.query'))
           chatRoutes(app, {
             ...{ accounts, tokens, keys, store, streams, commandRows, welcome, now },
             rooms: prismaRooms(prisma),
@@ -84,9 +100,14 @@ await runService(
             adminUsername: config.ADMIN_USERNAME,
             passwordRate: perMinute(config.PASSWORDS_PER_MINUTE),
             guestRate: perMinute(config.GUESTS_PER_MINUTE),
-          }),
+          })
+        },
       }),
     )
+    if (config.LAB_ENABLED) {
+      const debug = log.debug.bind(log)
+      await use(listenForFaults({ board: faults, bus, publisher, url: internalUrl(config), debug }))
+    }
     await consumer.ready
     await server.open()
   },

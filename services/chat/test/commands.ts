@@ -24,6 +24,8 @@ export interface CommandOptions {
   readonly replyTo?: string
   readonly requestId?: string
   readonly traceparent?: string
+  /** Out of the dead letters. */
+  readonly redrive?: boolean
 }
 
 export interface TestCommand {
@@ -77,6 +79,7 @@ export function command<T extends CommandType>(
   const given = {
     ...(options.replyTo === undefined ? {} : { [headers.replyTo]: options.replyTo }),
     ...(options.requestId === undefined ? {} : { [headers.requestId]: options.requestId }),
+    ...(options.redrive ? { [headers.redrive]: '0@0' } : {}),
     ...(options.traceparent === undefined ? {} : { [headers.traceparent]: options.traceparent }),
   }
   return { id, subject: stream, record: rawRecord(stream, JSON.stringify(envelope), given) }

@@ -189,6 +189,35 @@ export function storeContract(start: () => Promise<StoreHarness>): void {
       expect(await store.claim(cancel(id))).toMatchObject({ state: 'cancelled' })
       expect(await store.claim({ ...cancel(id), state: 'held' })).toMatchObject({ state: 'cancelled' })
     })
+    test('[D9] "held" gives way to what a redrive decides, and to that alone', async () => {
+      const room = make.create('ada')
+      const [said, other] = ['one', 'two'].map((text) => make.send(room.subject, text, 'ada'))
+      await feed(room)
+      for (const { id } of [said!, other!]) await store.claim({ ...cancel(id), state: 'held' })
+      await feed(said!)
+      const redriven = make.send(room.subject, 'one', 'ada', { id: said!.id, redrive: true })
+      await feed(redriven)
+      await feed(redriven)
+      const { outcomes, events } = await expectWhole()
+      const nameOf = ({ id }: make.TestCommand) => `${make.actor('ada')} ${id}`
+      const { length } = events.get(room.subject)!
+      expect(outcomes.get(nameOf(said!))).toMatchObject({ state: 'accepted', seq: length })
+      expect(outcomes.get(nameOf(other!))).toMatchObject({ state: 'held' })
+    })
+    test('[D9] a redrive that was decided elsewhere meanwhile is undone as a whole, and passes', async () => {
+      const room = make.create('ada')
+      await feed(room)
+      const { id } = make.create('ada')
+      const redriven = make.send(room.subject, 'one', 'ada', { id, redrive: true })
+      const { request, decoded, context } = decideAll([redriven])
+      const held = { ...cancel(id), state: 'held' } as const
+      await store.claim(cancel(id))
+      const blind = store.transact(request, (loaded) =>
+        decideBatch(decoded, { ...loaded, outcomes: new Map([[`${held.actor} ${id}`, held]]) }, context),
+      )
+      await expect(blind).rejects.toBeInstanceOf(PassingFault)
+      expect((await expectWhole()).events.get(room.subject)).toHaveLength(2)
+    })
     test('a batch that did not know of another outcome is undone as a whole, and passes', async () => {
       const [one, two] = [make.create('ada'), make.create('ada')]
       const { request, decoded, context } = decideAll([one, two])

@@ -7,8 +7,13 @@ import {
   consumerHealth,
   endWhenStopped,
   every,
+  faultBoard,
+  faultyPublisher,
+  haltRoute,
   httpServer,
+  internalUrl,
   kafkaConnection,
+  listenForFaults,
   readConfig,
   runService,
   tokenVerifier,
@@ -29,6 +34,7 @@ import { acceptSockets } from './inbound/sockets.ts'
 import { writeRoutes } from './inbound/writes.ts'
 import { chatQueries } from './outbound/chat-queries.ts'
 import { createCommands } from './outbound/commands.ts'
+import { faultyQueries } from './outbound/faulty-queries.ts'
 import { showMetrics } from './outbound/metrics.ts'
 import { createRequests } from './outbound/requests.ts'
 import { learnEndedSessions, ofLiveSessions } from './outbound/sessions.ts'
@@ -50,11 +56,16 @@ await runService(
     const limiter = rateLimiter({ perSecond: config.COMMANDS_PER_SECOND, burst: config.COMMAND_BURST }, now)
     const ended = endedSessions({ ttlMs: TOKEN_MS, max: MAX_ENDED, now })
     const verify = ofLiveSessions(tokenVerifier(config.CHAT_URL), ended)
-    const queries = await use(chatQueries(config.CHAT_URL, config.INTERNAL_TOKEN))
+    const faults = await use(faultBoard({ service: 'gateway', instance }))
+    const chat = await use(chatQueries(config.CHAT_URL, config.INTERNAL_TOKEN))
+    const queries = faultyQueries(chat, faults.point('gateway.query'))
     const bus = await use(kafkaEventBus({ ...kafkaConnection(config), clientId: instance, log }))
     const publisher = await use(bus.publisher())
     const requests = createRequests({ instance, timeoutMs: limits.commandMs, max: MAX_WAITING, now })
-    const commands = createCommands({ publisher, requests, instance, now })
+    const commands = createCommands({
+      publisher: faultyPublisher(publisher, faults.point('gateway.command')),
+      ...{ requests, instance, now },
+    })
     const presence = await use(
       createPresence({
         publisher,
@@ -75,10 +86,12 @@ await runService(
         atEndOfTurn,
       }),
     )
-    const handler = handleEvents(hub, requests, instance, presence, (user, session) => {
+    const sessionEnded = (user: string, session: string) => {
       ended.add(session)
       connections.endSession(user, session)
-    })
+    }
+    const deliver = faults.point('gateway.deliver')
+    const handler = handleEvents(hub, requests, instance, presence, sessionEnded, deliver)
     const consumer = await use(
       bus.consume({
         group: instance,
@@ -121,6 +134,7 @@ await runService(
           kafka: () => consumerHealth(consumer),
           sessions: () => ({ ok: informed }),
         },
+        ownRoutes: (app) => config.LAB_ENABLED && haltRoute(app, faults, config.INTERNAL_TOKEN),
         routes: async (app) => {
           auditRoutes(app, hub.counts, since)
           writeRoutes(app, { commands, queries, verify, limiter })
@@ -157,9 +171,13 @@ await runService(
         await connections.drain(config.DRAIN_MS, hurry)
       },
     })
+    if (config.LAB_ENABLED) {
+      const debug = log.debug.bind(log)
+      await use(listenForFaults({ board: faults, bus, publisher, url: internalUrl(config), debug }))
+    }
     await consumer.ready
     // From its position on it hears of those that end; those before it must be asked for.
-    await learnEndedSessions(ended, queries.endedSessions, { scheduler: systemScheduler, random, warn })
+    await learnEndedSessions(ended, chat.endedSessions, { scheduler: systemScheduler, random, warn })
     informed = true
     await server.open()
     log.info({ instance, port: server.port }, 'taking sockets')

@@ -5,8 +5,13 @@ import { attemptLog, kafkaEventBus } from '@klatsch/event-bus'
 import {
   consumerHealth,
   endWhenStopped,
+  faultBoard,
+  faultyHandler,
+  haltRoute,
   httpServer,
+  internalUrl,
   kafkaConnection,
+  listenForFaults,
   readConfig,
   runService,
 } from '@klatsch/service-kit'
@@ -25,6 +30,7 @@ await runService(
     const bus = await use(kafkaEventBus(kafka))
     const publisher = await use(bus.publisher())
     const attempts = await use(attemptLog(await use(bus.publisher())))
+    const faults = await use(faultBoard({ service: 'presence' }))
     const memory = new Memory()
     const processor = signalProcessor(publisher, memory, latestSignals(kafka, Date.now))
     const seen = await use(
@@ -45,7 +51,7 @@ await runService(
         attempts,
         onDeadLetter: async ({ record }) => processor.buried(record),
         onAssigned: (_topic, partition, signal) => processor.assigned(partition, signal),
-        handler: processor.handle,
+        handler: faultyHandler(processor.handle, faults.point('presence.lease')),
         idle: {
           everyMs: presenceTimes.tickMs,
           run: (_topic, partition) => processor.keepTime(partition),
@@ -63,9 +69,15 @@ await runService(
         reusePort: config.REUSE_PORT,
         log,
         health: { signals: () => consumerHealth(consumer), seen: () => consumerHealth(seen) },
+        ownRoutes: (app) =>
+          config.INTERNAL_TOKEN && config.LAB_ENABLED && haltRoute(app, faults, config.INTERNAL_TOKEN),
         routes: () => {},
       }),
     )
+    if (config.LAB_ENABLED) {
+      const debug = log.debug.bind(log)
+      await use(listenForFaults({ board: faults, bus, publisher, url: internalUrl(config), debug }))
+    }
     await consumer.ready
     await server.open()
   },

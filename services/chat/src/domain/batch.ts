@@ -33,6 +33,8 @@ export interface Incoming {
     | { readonly ok: false; readonly code: ErrorCode; readonly detail: string }
   /** `commandHash` of it. */
   readonly hash: string
+  /** Sent again out of the dead letters: it ends the outcome "held". */
+  readonly redriven: boolean
   readonly origin: Origin
 }
 
@@ -105,6 +107,7 @@ export function decideBatch(
   const streams = new Streams(loaded)
   const known = new Map(loaded.outcomes)
   const outcomes = new Map<string, Outcome>()
+  const ended = new Map<string, Outcome>()
   const emitted: Emitted[] = []
   const answers: Answer[] = []
 
@@ -116,7 +119,8 @@ export function decideBatch(
     }
     const key = outcomeKey(actor, id)
     const before = known.get(key)
-    if (before && !context.bugs.dedupeOff) {
+    const ends = before !== undefined && mayEnd(before, incoming)
+    if (before && !ends && !context.bugs.dedupeOff) {
       const same = before.hash === undefined || before.hash === hash
       answer(same ? before : { actor, id, subject, state: 'rejected', code: 'command.id_reused' })
       continue
@@ -141,7 +145,8 @@ export function decideBatch(
       if (decision.events.length === 0) answer(outcome)
     }
     known.set(key, outcome)
-    if (!before) outcomes.set(key, outcome)
+    if (ends) ended.set(key, outcome)
+    else if (!before) outcomes.set(key, outcome)
   }
 
   const events = emitted.map(({ event }) => event)
@@ -151,6 +156,7 @@ export function decideBatch(
   return {
     events,
     outcomes: [...outcomes.values()],
+    ended: [...ended.values()],
     heads: streams.changed,
     projections: project(events),
     rooms: streams.rooms,
@@ -159,6 +165,10 @@ export function decideBatch(
     behind: new Map(behind),
   }
 }
+
+/** Held is a state and not the end: a redrive of the very same command ends it. */
+const mayEnd = (before: Outcome, { redriven, hash }: Incoming): boolean =>
+  redriven && before.state === 'held' && (before.hash === undefined || before.hash === hash)
 
 /** The streams of a batch as its events move them on. */
 class Streams {

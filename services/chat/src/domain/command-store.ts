@@ -29,6 +29,8 @@ export interface LoadedBatch {
 export interface BatchWrites {
   readonly events: readonly SealedEvent[]
   readonly outcomes: readonly Outcome[]
+  /** Outcomes that take the place of "held". */
+  readonly ended: readonly Outcome[]
   /** The streams that went on, by name. */
   readonly heads: ReadonlyMap<string, StreamHead>
   readonly projections: Projections

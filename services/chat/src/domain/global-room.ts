@@ -29,6 +29,7 @@ export function makeGlobalRoom(loaded: LoadedBatch, now: number, newSalt: () => 
   return {
     events,
     outcomes: [],
+    ended: [],
     heads: new Map(exists ? [] : [[GLOBAL_ROOM, head]]),
     projections: project(events),
     rooms: new Map([[GLOBAL_ROOM, evolveRoom(noRoom, created)]]),

@@ -40,6 +40,7 @@ export function decodeCommand(record: IncomingRecord): Incoming {
     envelope,
     parsed: parseCommandData(envelope.type, envelope.subject, envelope.data),
     hash: hashOf(envelope.type, envelope.subject, envelope.data),
+    redriven: record.headers[headers.redrive] !== undefined,
     origin: originOf(record),
   }
 }

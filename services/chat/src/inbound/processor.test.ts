@@ -248,6 +248,70 @@ describe('[D7] a command that could not be decided', () => {
   })
 })
 
+describe('[D9] a held command that is redriven', () => {
+  const hold = ({ record }: make.TestCommand) =>
+    world.processor.hold({ record, error: new Error('bug'), attempts: 2, firstFailedAt: new Date(0) })
+  const again = (id: string) => ({ id, redrive: true })
+  const outcomeOf = (id: string) => world.store.outcomes.get(`${make.actor('ada')} ${id}`)
+
+  test('is decided, once, under the same id', async () => {
+    const room = make.create('ada')
+    const bad = make.send(room.subject, 'at last', 'ada')
+    await world.feed(room)
+    await hold(bad)
+    const redriven = make.send(room.subject, 'at last', 'ada', again(bad.id))
+    await world.feed(redriven, redriven)
+    await world.feed(redriven, bad)
+    const events = world.store.events.get(room.subject)!
+    expect(events.filter(({ causationid }) => causationid === bad.id)).toHaveLength(1)
+    expect(outcomeOf(bad.id)).toMatchObject({ state: 'accepted', seq: events.length })
+  })
+  test('may be rejected, and then that stands', async () => {
+    const room = make.create('bob')
+    const bad = make.send(room.subject, 'stranger', 'ada')
+    await world.feed(room)
+    await hold(bad)
+    await world.feed(make.send(room.subject, 'stranger', 'ada', again(bad.id)))
+    expect(outcomeOf(bad.id)).toMatchObject({ state: 'rejected', code: 'room.not_a_member' })
+    await world.feed(
+      make.join(room.subject, 'ada'),
+      make.send(room.subject, 'stranger', 'ada', again(bad.id)),
+    )
+    expect(outcomeOf(bad.id)).toMatchObject({ state: 'rejected' })
+  })
+  test('must be the very same command', async () => {
+    const room = make.create('ada')
+    const bad = make.send(room.subject, 'one', 'ada')
+    await world.feed(room)
+    await hold(bad)
+    await world.feed(make.send(room.subject, 'another', 'ada', { ...again(bad.id), ...asked }))
+    expect(outcomeOf(bad.id)).toMatchObject({ state: 'held' })
+    expect(answers()).toMatchObject([{ state: 'rejected', code: 'command.id_reused' }])
+  })
+  test('that was never held is decided as any other, and what was cancelled stays so', async () => {
+    const room = make.create('ada', { redrive: true })
+    const hi = make.send(room.subject, 'hi', 'ada', { redrive: true })
+    await world.store.claim({ actor: make.actor('ada'), id: hi.id, state: 'cancelled' })
+    await world.feed(room, hi)
+    expect(outcomeOf(room.id)).toMatchObject({ state: 'accepted' })
+    expect(outcomeOf(hi.id)).toMatchObject({ state: 'cancelled' })
+  })
+  test('keeps the order in which it is redriven', async () => {
+    const room = make.create('ada')
+    await world.feed(room)
+    const said = ['one', 'two', 'three'].map((text) => make.send(room.subject, text, 'ada'))
+    for (const each of said) await hold(each)
+    await world.feed(make.send(room.subject, 'meanwhile', 'ada'))
+    await world.feed(
+      ...['one', 'two', 'three'].map((text, n) => make.send(room.subject, text, 'ada', again(said[n]!.id))),
+    )
+    const texts = world.store.events.get(room.subject)!.map(({ happened }) => happened)
+    expect(texts.slice(-4)).toMatchObject(
+      ['meanwhile', 'one', 'two', 'three'].map((text) => ({ data: { text } })),
+    )
+  })
+})
+
 test('a cancelled command is not decided any more', async () => {
   const room = make.create('ada')
   await world.feed(room)

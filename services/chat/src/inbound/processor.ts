@@ -5,6 +5,7 @@ import {
   PassingFault,
   type Publisher,
 } from '@klatsch/event-bus'
+import { calmPoint, type FaultPoint, type FaultTarget } from '@klatsch/service-kit'
 import {
   type Answer,
   type BatchDecision,
@@ -33,6 +34,8 @@ export interface ProcessorOptions {
   readonly newSalt: () => string
   readonly bugs?: Bugs
   readonly onBatch?: (report: BatchReport) => void
+  /** Where the laboratory can make things go wrong: before the transaction, and between it and publishing. */
+  readonly faults?: { readonly persist: FaultPoint; readonly persisted: FaultPoint }
 }
 
 /** What became of a batch. Durations in milliseconds. */
@@ -62,6 +65,7 @@ export interface CommandProcessor {
  */
 export function commandProcessor(options: ProcessorOptions): CommandProcessor {
   const { store, now, newSalt, bugs = noBugs } = options
+  const { persist, persisted } = options.faults ?? { persist: calmPoint, persisted: calmPoint }
 
   async function publish(emitted: readonly Emitted[], answers: readonly Answer[]): Promise<void> {
     try {
@@ -90,10 +94,12 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
   }
 
   const decided = inGroups(async (commands: readonly Incoming[]) => {
+    if (persist.armed) await persist.strike(targetsOf(commands))
     const began = now()
     const decision = await store.transact(requestOf(commands), (loaded) =>
       decideBatch(commands, loaded, { now: began, newSalt, bugs }),
     )
+    if (persisted.armed) await persisted.strike(targetsOf(commands))
     const committed = now()
     // Someone committed and did not get to publish: that goes first, so that the log keeps the stream's order.
     for (const [stream, upTo] of decision.behind) await catchUp({ stream, upTo })
@@ -133,6 +139,9 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
   }
 }
 
+const targetsOf = (commands: readonly Incoming[]): FaultTarget[] =>
+  commands.map(({ envelope }) => ({ room: envelope.subject, person: envelope.actor }))
+
 /** The stretch of each stream among these events, which are in order within a stream. */
 function rangesOf(emitted: readonly Emitted[]): PublishedRange[] {
   const ranges = new Map<string, PublishedRange>()
@@ -143,13 +152,14 @@ function rangesOf(emitted: readonly Emitted[]): PublishedRange[] {
   return [...ranges.values()]
 }
 
-function countsOf(commands: number, { outcomes, events }: BatchDecision) {
-  const accepted = outcomes.filter((outcome) => outcome.state === 'accepted').length
+function countsOf(commands: number, { outcomes, ended, events }: BatchDecision) {
+  const decided = [...outcomes, ...ended]
+  const accepted = decided.filter((outcome) => outcome.state === 'accepted').length
   return {
     commands,
     accepted,
-    rejected: outcomes.length - accepted,
-    undecided: commands - outcomes.length,
+    rejected: decided.length - accepted,
+    undecided: commands - decided.length,
     events: events.length,
   }
 }

@@ -73,6 +73,7 @@ export function memoryStore(): MemoryStore {
       const writes = decide(load(request))
       const clashes =
         writes.outcomes.some(({ actor, id }) => outcomes.has(outcomeKey(actor, id))) ||
+        writes.ended.some(({ actor, id }) => outcomes.get(outcomeKey(actor, id))?.state !== 'held') ||
         writes.events.some(({ stream, seq }) => seq <= (heads.get(stream)?.seq ?? 0))
       if (clashes) throw new PassingFault('another writer was faster')
       for (const event of writes.events) {
@@ -80,7 +81,8 @@ export function memoryStore(): MemoryStore {
         if (stream) stream.push(event)
         else events.set(event.stream, [event])
       }
-      for (const outcome of writes.outcomes) outcomes.set(outcomeKey(outcome.actor, outcome.id), outcome)
+      for (const outcome of [...writes.outcomes, ...writes.ended])
+        outcomes.set(outcomeKey(outcome.actor, outcome.id), outcome)
       for (const [stream, head] of writes.heads) heads.set(stream, head)
       const { projections } = writes
       for (const name of projections.rooms) rooms.set(name, writes.rooms.get(name) ?? { kind: 'none' })

@@ -105,6 +105,15 @@ const insertOutcomesText = `
   SELECT *, now() FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[],
                               $7::text[], $8::text[])`
 export const insertOutcomes = rowsStatement<Outcome>('insert-outcomes', insertOutcomesText, outcomeColumns)
+export const endHeldOutcomes = rowsStatement<Outcome>(
+  'end-held-outcomes',
+  `UPDATE command_outcomes o
+   SET (hash, subject, state, seq, code, detail, time) = (e.hash, e.subject, e.state, e.seq, e.code, e.detail, now())
+   FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[])
+     AS e (actor, id, hash, subject, state, seq, code, detail)
+   WHERE o.actor = e.actor AND o.id = e.id AND o.state = 'held' RETURNING o.id`,
+  outcomeColumns,
+)
 export const claimOutcomes = rowsStatement<Outcome>(
   'claim-outcomes',
   `${insertOutcomesText} ON CONFLICT DO NOTHING`,

@@ -1,5 +1,5 @@
 import { streamKind } from '@klatsch/contracts'
-import { asking, databaseFault } from '@klatsch/event-bus'
+import { asking, databaseFault, PassingFault } from '@klatsch/event-bus'
 import type pg from 'pg'
 import type { BatchRequest, BatchWrites, CommandStore, LoadedBatch } from '../domain/command-store.ts'
 import { loadedOf, outcomeOf, type Row } from './loaded-rows.ts'
@@ -95,7 +95,7 @@ async function write(
   loaded: LoadedBatch,
   writes: BatchWrites,
 ): Promise<void> {
-  const { events, outcomes, heads, projections } = writes
+  const { events, outcomes, ended, heads, projections } = writes
   const { messages, members, userRooms } = projections
   const rooms = [...projections.rooms].flatMap((name) => {
     const room = writes.rooms.get(name)
@@ -103,6 +103,7 @@ async function write(
   })
   // Begun for a command that was then refused: a stream without events is none.
   const empty = request.create.filter((stream) => loaded.heads.get(stream)?.seq === 0 && !heads.has(stream))
+  if (ended.length > 0) await endHeld(client, ended)
   await pipelined(client, [
     sql.insertEvents(events),
     sql.insertOutcomes(outcomes),
@@ -115,4 +116,10 @@ async function write(
     sql.dropEmptyStreams(empty),
     'COMMIT',
   ])
+}
+
+/** Rare, so its round trip is its own: it must be known whether it went well before anything is committed. */
+async function endHeld(client: pg.PoolClient, ended: BatchWrites['ended']): Promise<void> {
+  const [rows] = await pipelined(client, [sql.endHeldOutcomes(ended)])
+  if (rows!.length !== ended.length) throw new PassingFault('another redrive was faster')
 }

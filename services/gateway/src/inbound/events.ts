@@ -1,5 +1,6 @@
 import { eventTypes, headers, replySchema, streamId, topics } from '@klatsch/contracts'
 import type { BatchHandler, IncomingRecord } from '@klatsch/event-bus'
+import { calmPoint, type FaultPoint, recordsPassing } from '@klatsch/service-kit'
 import { z } from 'zod'
 import { type FeedEvent, feedEventOf } from '../connections/feed-event.ts'
 import type { Hub } from '../connections/hub.ts'
@@ -19,7 +20,11 @@ export function handleEvents(
   instance: string,
   presence?: Presence,
   sessionEnded?: (user: string, session: string) => void,
+  /** Where the laboratory can make things go wrong: before any of this sees an event. */
+  deliver: FaultPoint = calmPoint,
 ): BatchHandler {
+  const pass = recordsPassing(deliver, takeEvents)
+
   return async (records, { topic }) => {
     if (topic === topics.replies.name) {
       for (const record of records) if (record.key === instance) takeReply(record, requests)
@@ -29,6 +34,10 @@ export function handleEvents(
       presence?.take(records)
       return
     }
+    takeEvents(pass(records))
+  }
+
+  function takeEvents(records: readonly IncomingRecord[]): void {
     const wanted: FeedEvent[] = []
     const ended: IncomingRecord[] = []
     for (const record of records) {

@@ -1,7 +1,7 @@
 import { headers } from '@klatsch/contracts'
 import { expect, test } from 'vitest'
 import type { LogRecord } from './record.ts'
-import { actorsOf, type Trace, traceOf, wayOf } from './way.ts'
+import { actorsOf, attemptOn, type Trace, traceOf, wayOf } from './way.ts'
 
 const ID = '01900000-0000-7000-8000-000000000001'
 const ADA = 'user:00000000-0000-4000-8000-00000000000a'
@@ -76,4 +76,32 @@ test('of two people with the same id, one is followed', () => {
   const way = wayOf({ id: ID, actor: BOB, traces: both, outcome: undefined, rows: [], complete: true })
   expect(way.state).toBe('unknown')
   expect(way.steps).toHaveLength(1)
+})
+
+test('what went wrong with a record of it is a step of its way, whoever else it happened to', () => {
+  const [own] = traces(command(7))
+  const failed = (offset: string, records = 1) =>
+    record('lab.attempts', 9, {
+      kind: 'failed',
+      time: new Date(9).toISOString(),
+      group: 'chat',
+      topic: 'chat.commands',
+      partition: 0,
+      offset,
+      key: 'room:a',
+      records,
+      policy: 'block',
+      attempt: 1,
+      fault: 'passing',
+      code: 'server.unavailable',
+      delayMs: 50,
+    })
+  expect(attemptOn(failed('8'), [own!])).toBeUndefined()
+  const attempt = attemptOn(failed('5', 3), [own!])!
+  const found = { id: ID, actor: ADA, outcome: undefined, rows: [], complete: true }
+  expect(wayOf({ ...found, traces: [own!, attempt] }).steps[1]).toMatchObject({
+    kind: 'attempt',
+    what: 'failed at attempt 1 with 2 more (block): server.unavailable, again after 50 ms',
+    by: 'chat',
+  })
 })

@@ -1,4 +1,6 @@
 import {
+  type Attempt,
+  attemptSchema,
   type CommandRowsAnswer,
   deadLetterHeaders,
   headers,
@@ -43,10 +45,27 @@ export function traceOf(record: LogRecord, id: string): Trace | undefined {
   return kind === undefined ? undefined : { record, kind, body }
 }
 
+/** What went wrong with one of the command's records, if that is what this tells. */
+export function attemptOn(record: LogRecord, commands: readonly Trace[]): Trace | undefined {
+  const body = bodyOf(record)
+  const attempt = attemptSchema.safeParse(body)
+  if (!attempt.success || attempt.data.kind === 'dropped') return undefined
+  const { topic, partition, offset, records } = attempt.data
+  const first = BigInt(offset)
+  const concerns = commands.some(
+    ({ record: own }) =>
+      own.topic === topic &&
+      own.partition === partition &&
+      BigInt(own.offset) >= first &&
+      BigInt(own.offset) < first + BigInt(records),
+  )
+  return concerns ? { record, kind: 'attempt', body } : undefined
+}
+
 /** Who sent it, by the records; several people may have used the same id. */
 export function actorsOf(traces: readonly Trace[]): string[] {
   const actors = traces
-    .filter(({ kind }) => kind !== 'follow-up' && kind !== 'follow-up-event')
+    .filter(({ kind }) => !isBeside(kind))
     .flatMap(({ record, body }) => textOf(body, 'actor') ?? record.headers[headers.actor] ?? [])
   return [...new Set(actors)]
 }
@@ -86,8 +105,12 @@ export function wayOf(found: {
   }
 }
 
+/** Not by the actor, but because of the command. */
+const isBeside = (kind: Kind): boolean =>
+  kind === 'follow-up' || kind === 'follow-up-event' || kind === 'attempt'
+
 function isOf(actor: string, kind: Kind, record: LogRecord, body: unknown): boolean {
-  if (kind === 'follow-up' || kind === 'follow-up-event') return true
+  if (isBeside(kind)) return true
   return (textOf(body, 'actor') ?? record.headers[headers.actor]) === actor
 }
 
@@ -116,13 +139,25 @@ function whatOf(kind: Kind, record: LogRecord, body: unknown): string {
       return [textOf(body, 'state'), textOf(body, 'code')].filter(Boolean).join(': ')
     case 'dead-letter':
       return `${record.headers[deadLetterHeaders.code]}: ${record.headers[deadLetterHeaders.error]}`
+    case 'attempt':
+      return attemptInWords(body as Exclude<Attempt, { kind: 'dropped' }>)
     case 'decided':
       return ''
   }
 }
 
+function attemptInWords(attempt: Exclude<Attempt, { kind: 'dropped' }>): string {
+  const { kind, policy, attempt: n, records } = attempt
+  const why = 'code' in attempt && attempt.code !== undefined ? `: ${attempt.code}` : ''
+  const next =
+    'delayMs' in attempt && attempt.delayMs !== undefined ? `, again after ${attempt.delayMs} ms` : ''
+  const together = records === 1 ? '' : ` with ${records - 1} more`
+  return `${kind} at attempt ${n}${together} (${policy})${why}${next}`
+}
+
 function byOf(kind: Kind, record: LogRecord, body: unknown): string {
   if (kind === 'reply') return `chat, to ${record.key}`
+  if (kind === 'attempt') return textOf(body, 'group') ?? ''
   if (kind === 'dead-letter') return record.headers[deadLetterHeaders.group] ?? ''
   return textOf(body, 'source') ?? ''
 }

@@ -1,6 +1,7 @@
 import { deadLetterHeaders, dlqOf, type LabDlq, type LabDlqQuery, topics } from '@klatsch/contracts'
 import { commandNameOf, kindsOf, letterOf, nameKey } from '../domain/letters.ts'
 import { inTime, type LogRecord } from '../domain/record.ts'
+import type { Letter } from '../domain/redrive.ts'
 import type { ChatQueries } from '../outbound/chat-queries.ts'
 import type { ReadTopic } from '../outbound/topic-reader.ts'
 
@@ -12,11 +13,17 @@ const dlqs = Object.values(topics)
   .map(({ name }) => name)
   .filter((name) => name.endsWith(dlqOf('')))
 
-export type DeadLetters = (query: LabDlqQuery) => Promise<LabDlq>
+export interface DeadLetters {
+  look(query: LabDlqQuery): Promise<LabDlq>
+  /** In the order of their times. `complete` is false when there were more than could be read. */
+  letters(
+    query: Omit<LabDlqQuery, 'limit'>,
+  ): Promise<{ readonly letters: readonly Letter[]; readonly complete: boolean }>
+}
 
 /** What went to the dead letters, why, and what became of it since. */
 export function deadLetterLook(read: ReadTopic, chat: ChatQueries): DeadLetters {
-  return async ({ topic, code, key, limit }) => {
+  const letters: DeadLetters['letters'] = async ({ topic, code, key }) => {
     const fits = (record: LogRecord) =>
       (code === undefined || record.headers[deadLetterHeaders.code] === code) &&
       (key === undefined || record.key === key)
@@ -42,11 +49,17 @@ export function deadLetterLook(read: ReadTopic, chat: ChatQueries): DeadLetters 
     )
     const outcomes = await chat.outcomes([...names.values()])
     const states = new Map(outcomes.map((outcome) => [nameKey(outcome), outcome.state]))
-    const letters = records.map((record) => letterOf(record, states))
     return {
-      kinds: kindsOf(letters),
-      items: letters.slice(-limit),
+      letters: records.map((record) => ({ record, letter: letterOf(record, states) })),
       complete: found.every(({ next }) => next === undefined),
     }
+  }
+  return {
+    letters,
+    async look({ limit, ...query }) {
+      const { letters: found, complete } = await letters(query)
+      const items = found.map(({ letter }) => letter)
+      return { kinds: kindsOf(items), items: items.slice(-limit), complete }
+    },
   }
 }

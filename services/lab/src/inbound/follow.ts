@@ -1,6 +1,6 @@
 import { KlatschError, type LabFollow, topics } from '@klatsch/contracts'
 import type { LogRecord } from '../domain/record.ts'
-import { actorsOf, type Trace, traceOf, wayOf } from '../domain/way.ts'
+import { actorsOf, attemptOn, type Trace, traceOf, wayOf } from '../domain/way.ts'
 import type { ChatQueries } from '../outbound/chat-queries.ts'
 import type { ReadTopic } from '../outbound/topic-reader.ts'
 
@@ -19,7 +19,7 @@ export type Follow = (id: string, actor: string | undefined) => Promise<LabFollo
 
 /** Looks for a command where it must have been: on the log around the time that its id tells, and in chat's tables. */
 export function follower(read: ReadTopic, chat: ChatQueries): Follow {
-  async function look(topic: string, id: string, { from, to }: Period) {
+  async function look(topic: string, { from, to }: Period, traced: (record: LogRecord) => Trace | undefined) {
     const traces: Trace[] = []
     const found = await read({
       ...bounds,
@@ -27,7 +27,7 @@ export function follower(read: ReadTopic, chat: ChatQueries): Follow {
       from: { kind: 'time', time: from },
       to: { kind: 'time', time: to },
       matches(record: LogRecord) {
-        const trace = traceOf(record, id)
+        const trace = traced(record)
         if (trace) traces.push(trace)
         return trace !== undefined
       },
@@ -38,13 +38,17 @@ export function follower(read: ReadTopic, chat: ChatQueries): Follow {
   /** Dead letters may come much later; there are few. */
   async function lookIn(id: string, period: Period) {
     const { commands, events, replies, commandsDlq } = topics
+    const trace = (record: LogRecord) => traceOf(record, id)
     const found = await Promise.all([
-      ...[commands, events, replies].map(({ name }) => look(name, id, period)),
-      look(commandsDlq.name, id, { from: period.from, to: Number.MAX_SAFE_INTEGER }),
+      ...[commands, events, replies].map(({ name }) => look(name, period, trace)),
+      look(commandsDlq.name, { from: period.from, to: Number.MAX_SAFE_INTEGER }, trace),
     ])
+    const traces = found.flatMap((each) => each.traces)
+    const own = traces.filter(({ kind }) => kind === 'command')
+    const attempts = await look(topics.attempts.name, period, (record) => attemptOn(record, own))
     return {
-      traces: found.flatMap(({ traces }) => traces),
-      complete: found.every(({ complete }) => complete),
+      traces: [...traces, ...attempts.traces],
+      complete: [...found, attempts].every(({ complete }) => complete),
     }
   }
 

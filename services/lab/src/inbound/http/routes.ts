@@ -25,9 +25,14 @@ import type { ReadTopic } from '../../outbound/topic-reader.ts'
 import type { TopicWatch } from '../../outbound/topic-watch.ts'
 import type { DeadLetters } from '../dead-letters.ts'
 import type { Echo } from '../echo.ts'
+import type { Faults } from '../faults.ts'
 import type { Follow } from '../follow.ts'
+import type { Jobs } from '../jobs.ts'
+import type { Resend } from '../resend.ts'
 import { administrator } from './administrators.ts'
 import { echoRoutes } from './echo-routes.ts'
+import { faultRoutes } from './fault-routes.ts'
+import { jobRoutes } from './job-routes.ts'
 
 export interface LabRoutes {
   readonly verify: VerifyToken
@@ -37,6 +42,9 @@ export interface LabRoutes {
   readonly deadLetters: DeadLetters
   readonly audit: Audit
   readonly echo: Echo
+  readonly faults: Faults
+  readonly jobs: Jobs
+  readonly resend: Resend
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -51,6 +59,9 @@ export function labRoutes(app: FastifyInstance, options: LabRoutes): void {
   app.addHook('onRequest', async (request) => {
     if (request.url.startsWith('/api/')) await administrator(verify, request)
   })
+
+  faultRoutes(app, options)
+  jobRoutes(app, options)
 
   app.get('/api/lab/topics', async (): Promise<{ items: LabTopic[] }> => ({ items: await watch.look() }))
 
@@ -85,7 +96,7 @@ export function labRoutes(app: FastifyInstance, options: LabRoutes): void {
 
   app.get(
     '/api/lab/dlq',
-    async (request): Promise<LabDlq> => deadLetters(parseInput(labDlqQuerySchema, request.query)),
+    async (request): Promise<LabDlq> => deadLetters.look(parseInput(labDlqQuerySchema, request.query)),
   )
 
   app.get('/api/lab/audit', async (request): Promise<{ items: LabAuditEntry[] }> => {
