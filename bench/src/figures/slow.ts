@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Context, type Figure, type Row, row } from '../figure.ts'
 import type { BareWsCalls } from '../floors/bare-ws.ts'
 import type { Herd } from '../load/herd.ts'
@@ -7,13 +6,14 @@ import type { LoadCalls } from '../load/main.ts'
 import { makePeople, makeRooms, type Room } from '../people.ts'
 import { type BenchProcess, startProcess } from '../processes.ts'
 import { percentile } from '../statistics.ts'
+import type { Usage } from '../usage.ts'
 import { CORE, placesOf, shareOfCore, withServersPinned } from './common.ts'
 
-const SOCKETS = 1_000
+const SOCKETS = 500
 const SLOW = 100
-const PER_SECOND = 100
+const PER_SECOND = 50
 /** Long messages, so that what the kernel takes for a socket that nobody reads is soon full. */
-const TEXT = 'A long one. '.repeat(84)
+const TEXT = 'A long one. '.repeat(250)
 const EVENT_BYTES = TEXT.length + 750
 const SAMPLE_MS = 500
 const BEFORE_MS = 8_000
@@ -61,21 +61,23 @@ export const slow: Figure = {
       const beforeMs = await seen(load, how)
       const base = (await server.usage(true)).rss
       const memoryMb: number[] = []
-      let sampling = true
-      const sampled = (async () => {
-        for (; sampling; await sleep(SAMPLE_MS)) memoryMb.push(((await server.usage()).rss - base) / 2 ** 20)
-      })()
-      await load.call('stall', { name: 'slow', stalled: true })
-      const { result: meanwhileMs, percent: loadPercent } = await shareOfCore(load, () =>
-        seen(load, { ...how, warmMs: 0, ms: stalledMs }),
-      )
-      await load.call('stall', { name: 'slow', stalled: false })
-      const after = await whole()
-      sampling = false
-      await sampled
-      await load.call('close', { group: 'readers' })
-      await load.call('scatter', { name: 'slow' })
-      return { beforeMs, meanwhileMs, memoryMb, loadPercent, ...after }
+      const sampler = setInterval(() => {
+        const note = ({ rss }: Usage) => memoryMb.push((rss - base) / 2 ** 20)
+        // One that has ended is noticed by whoever waits for what it does.
+        void server.usage().then(note, () => {})
+      }, SAMPLE_MS)
+      try {
+        await load.call('stall', { name: 'slow', stalled: true })
+        const { result: meanwhileMs, percent: loadPercent } = await shareOfCore(load, () =>
+          seen(load, { ...how, warmMs: 0, ms: stalledMs }),
+        )
+        await load.call('stall', { name: 'slow', stalled: false })
+        return { beforeMs, meanwhileMs, memoryMb, loadPercent, ...(await whole()) }
+      } finally {
+        clearInterval(sampler)
+        await load.call('close', { group: 'readers' })
+        await load.call('scatter', { name: 'slow' })
+      }
     }
 
     async function bareMeasured(): Promise<Measured> {
