@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { topics } from '@klatsch/contracts'
 import { freePorts } from '@klatsch/local-stack'
 import { v7 as uuidv7 } from 'uuid'
-import { type Context, type Figure, type Row, row } from '../figure.ts'
+import type { Context, Figure } from '../figure.ts'
 import type { BareWsCalls } from '../floors/bare-ws.ts'
-import type { Herd, HerdReport } from '../load/herd.ts'
+import type { Herd } from '../load/herd.ts'
 import type { LatencyLoad } from '../load/latency.ts'
 import type { LoadCalls } from '../load/main.ts'
 import { makePeople, makeRooms, type Room, seatInRooms, seatInSeveral } from '../people.ts'
@@ -13,12 +13,10 @@ import { commandMessage, sendAll } from '../records.ts'
 import type { Service, Stack } from '../stack.ts'
 import { percentile } from '../statistics.ts'
 import { CORE, MESSAGE_TEXT, placesOf, shareOfCore, withServersPinned } from './common.ts'
+import { CUT, MISSED, rowsOf, SOCKETS, type Storm, stormOf } from './storm-rows.ts'
 
-const SOCKETS = 5_000
-const CUT = 2_000
 const PER_ROOM = 100
 const ROOMS_EACH = 4
-const MISSED = 20
 /** About what the event of such a message is. */
 const EVENT_BYTES = 850
 /** As the supervisor of the local stack: what died is started again after so long. */
@@ -27,14 +25,6 @@ const AT_A_TIME = 200
 const TRICKLE_MS = 20
 const WRITERS = { people: 100, rooms: 10 }
 const WRITING: LatencyLoad = { perSecond: 50, warmMs: 0, ms: 5_000, text: MESSAGE_TEXT }
-
-/** What one storm measured; times in seconds. */
-interface Storm {
-  readonly lastWholeS: number
-  readonly p50S: number
-  readonly dials: number
-  readonly loadPercent: number
-}
 
 export const storm: Figure = {
   name: 'storm',
@@ -120,6 +110,7 @@ async function ourStorms(scene: Scene, herd: Herd) {
     const targets = await targetsOf(stack, rooms)
     await load.call('brace', { name, targets })
     const writing = write(scene, 2 * WRITING.ms)
+    const chatBefore = await cpuOf(chat.process)
     const killed = await shareOfCore(load, async () => {
       await gateway.process.kill()
       await say(stack, rooms, MISSED / ROOMS_EACH)
@@ -129,6 +120,7 @@ async function ourStorms(scene: Scene, herd: Herd) {
       context.say(`storm: the gateway was ready again after ${Math.round(performance.now() - begin)} ms`)
       return load.call('whole', { name })
     })
+    const killedCpuMs = (await cpuOf(gateway.process)) + (await cpuOf(chat.process)) - chatBefore
     const stormyMs = percentile(await writing, 0.99)
 
     await load.call('cut', { name, count: CUT })
@@ -136,10 +128,13 @@ async function ourStorms(scene: Scene, herd: Herd) {
     await say(stack, rooms, MISSED / ROOMS_EACH)
     await published(stack, missed)
     await load.call('brace', { name, targets: missed })
+    const cutBefore = (await cpuOf(gateway.process)) + (await cpuOf(chat.process))
     const cut = await shareOfCore(load, async () => {
       await load.call('back', { name, count: CUT })
       return load.call('whole', { name })
     })
+
+    const cutCpuMs = (await cpuOf(gateway.process)) + (await cpuOf(chat.process)) - cutBefore
 
     await stopTrickle()
     const heads = Object.fromEntries((await placesOf(stack, rooms)).map(({ subject, seq }) => [subject, seq]))
@@ -151,8 +146,8 @@ async function ourStorms(scene: Scene, herd: Herd) {
       calmMs,
       stormyMs,
       wrong,
-      killed: stormOf(killed, SOCKETS),
-      cut: stormOf(cut, CUT),
+      killed: stormOf(killed, SOCKETS, killedCpuMs),
+      cut: stormOf(cut, CUT, cutCpuMs),
     }
   } finally {
     await stopTrickle()
@@ -190,31 +185,26 @@ async function bareStorms({ context, load, port }: Scene): Promise<{ killed: Sto
       bare = await start()
       return load.call('whole', { name })
     })
+    const killedCpuMs = await cpuOf(bare)
     await load.call('scatter', { name })
     const few: Herd = { kind: 'bare', paths: paths.slice(0, CUT), frames: MISSED }
     await load.call('gather', { name, port, herd: few, atATime: AT_A_TIME })
     await load.call('cut', { name, count: CUT })
     await load.call('brace', { name, targets: {} })
+    const cutBefore = await cpuOf(bare)
     const cut = await shareOfCore(load, async () => {
       await load.call('back', { name, count: CUT })
       return load.call('whole', { name })
     })
-    return { killed: stormOf(killed, SOCKETS), cut: stormOf(cut, CUT) }
+    const cutCpuMs = (await cpuOf(bare)) - cutBefore
+    return { killed: stormOf(killed, SOCKETS, killedCpuMs), cut: stormOf(cut, CUT, cutCpuMs) }
   } finally {
     await load.call('scatter', { name })
     await bare.stop()
   }
 }
 
-function stormOf({ result, percent }: { result: HerdReport; percent: number }, count: number): Storm {
-  const ms = result.ms.slice(0, count)
-  return {
-    lastWholeS: Math.max(...ms) / 1_000,
-    p50S: percentile(ms, 0.5) / 1_000,
-    dials: result.dials,
-    loadPercent: percent,
-  }
-}
+const cpuOf = async (server: BenchProcess): Promise<number> => (await server.usage()).cpuMs
 
 /** Milliseconds from send to ack of the writers, for so long. */
 async function write({ writers, writersRooms }: Scene, ms: number): Promise<number[]> {
@@ -273,56 +263,4 @@ async function published({ sql }: Stack, targets: Readonly<Record<string, number
     if (Date.now() > deadline) throw new Error('what was missed was not published within 30 s')
     await sleep(20)
   }
-}
-
-function rowsOf(
-  measured: Record<'killed' | 'cut' | 'barely' | 'bareCut', readonly Storm[]>,
-  acks: Record<'calm' | 'stormy', readonly number[]>,
-  wrong: readonly number[],
-): Row[] {
-  const against = 'bare ws that dies too, and sends as much to whoever comes'
-  const last = (storms: readonly Storm[]) => storms.map(({ lastWholeS }) => lastWholeS)
-  const half = (storms: readonly Storm[]) => storms.map(({ p50S }) => p50S)
-  const sockets = SOCKETS.toLocaleString('en')
-  const cut = `${CUT.toLocaleString('en')} cut sockets back at once, gateway alive, ${MISSED} missed messages each`
-  return [
-    row(
-      {
-        what: `gateway with ${sockets} sockets killed, until the last is whole`,
-        unit: 's',
-        against,
-        aim: '≤ 5 s',
-      },
-      last(measured.killed),
-      last(measured.barely),
-    ),
-    row({ what: 'until half of them are', unit: 's', against }, half(measured.killed), half(measured.barely)),
-    row(
-      { what: 'sockets dialled for it, by the backoff of the client', unit: '', against },
-      measured.killed.map(({ dials }) => dials),
-      measured.barely.map(({ dials }) => dials),
-    ),
-    row(
-      {
-        what: cut,
-        unit: 's',
-        against: 'bare ws that sends as much to whoever comes',
-        aim: '≤ 1 s',
-        others: 'Centrifugo 0.33 s, from memory',
-      },
-      last(measured.cut),
-      last(measured.bareCut),
-    ),
-    row({ what: 'events lost, doubled or of another history, over all sockets', unit: '', aim: '0' }, wrong),
-    row(
-      { what: 'send → ack of others during it, p99', unit: 'ms', against: 'the same before it' },
-      acks.stormy,
-      acks.calm,
-    ),
-    row(
-      { what: 'how busy the load kept its core meanwhile', unit: '%', against },
-      measured.killed.map(({ loadPercent }) => loadPercent),
-      measured.barely.map(({ loadPercent }) => loadPercent),
-    ),
-  ]
 }
