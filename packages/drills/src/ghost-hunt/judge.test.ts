@@ -63,10 +63,10 @@ describe('what is not', () => {
     expect(verdictOf(back, [0, 'online'], [19_500, 'offline']).falseOffline).toHaveLength(1)
   })
 
-  test('offline when they had hardly gone', () => {
-    expect(verdictOf([came(0), went(10_000)], [0, 'online'], [10_900, 'offline']).falseOffline).toHaveLength(
-      1,
-    )
+  test('offline while they had gone for a moment only', () => {
+    const back = [came(0), went(10_000), came(12_000)]
+    const verdict = verdictOf(back, [0, 'online'], [11_900, 'offline'], [12_100, 'online'])
+    expect(verdict.falseOffline).toHaveLength(1)
   })
 
   test('here, and nobody is told', () => {

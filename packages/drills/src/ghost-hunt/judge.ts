@@ -29,7 +29,7 @@ export interface Verdict {
   readonly back: Record<string, number[]>
   /** Said to be here longer than `GHOST_MS` after they went. */
   readonly ghosts: string[]
-  /** Said to be offline while they were here, or when they had hardly gone. */
+  /** Said to be offline while they were here, or had gone for a moment only. */
   readonly falseOffline: string[]
   /** Here for longer than `GHOST_MS`, and said to be offline all the time. */
   readonly unseen: string[]
@@ -83,10 +83,8 @@ function judgePerson(
     const wasOffline = stateBefore === undefined || stateBefore === 'offline'
     if (passage.kind === 'went') {
       const offline = within.find(({ state }) => state === 'offline')
-      if (offline && offline.at - passage.at < HASTY_MS)
-        verdict.falseOffline.push(
-          `${user} ${passage.why}: offline after ${offline.at - passage.at} ms already`,
-        )
+      if (offline && end - passage.at < HASTY_MS && end < until)
+        verdict.falseOffline.push(`${user} ${passage.why}: offline, and back after ${end - passage.at} ms`)
       if (offline) note(verdict.gone, passage.why, offline.at - passage.at)
       const lasted = (offline?.at ?? end) - passage.at
       if (lasted > GHOST_MS && !wasOffline)
