@@ -26,13 +26,15 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
   const { transport, scheduler, log } = ports
   const maxQueued = options.maxQueued ?? 20_000
   const timeoutMs = options.timeoutMs ?? 10_000
+  const maxWorking = ports.bugs?.twoSendsInFlight ? 2 : 1
   const known = new Set<string>()
   const waiting = waitingRecords()
   /** What is being sent: one batch, but for a deliberate bug. */
   const underWay = new Set<PendingBatch>()
   let queued = 0
   let maxBytes = MAX_BATCH_BYTES
-  let working = false
+  /** Requests in flight, and those about to be. */
+  let working = 0
   let closed = false
   let cancelTimer: (() => void) | undefined
   const stop = new AbortController()
@@ -158,22 +160,20 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
     }
   }
 
-  async function sendAll(): Promise<void> {
+  async function work(): Promise<void> {
+    // What is published in this turn of the event loop goes out together.
+    await Promise.resolve()
     for (let going = true; going; ) {
       await checkHead()
       const batch = waiting.take(maxBytes, (topic) => known.has(topic))
-      if (!batch) return
+      if (!batch) break
       underWay.add(batch)
       going = await deliver(batch)
       underWay.delete(batch)
     }
-  }
-
-  async function work(): Promise<void> {
-    // What is published in this turn of the event loop goes out together.
-    await Promise.resolve()
-    await (ports.bugs?.twoSendsInFlight ? Promise.all([sendAll(), sendAll()]) : sendAll())
-    working = false
+    // In the turn in which nothing was waiting: what is published from now on starts anew.
+    working--
+    if (working > 0) return
     cancelTimer?.()
     cancelTimer = undefined
     drained?.()
@@ -204,8 +204,8 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
         }
         waiting.push(entry)
         watchDeadlines()
-        if (!working) {
-          working = true
+        if (working < maxWorking) {
+          working++
           void work()
         }
       })
@@ -214,7 +214,7 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
     async close() {
       if (closed) return
       closed = true
-      if (working) {
+      if (working > 0) {
         const all = new Promise<void>((resolve) => {
           drained = resolve
         })
