@@ -123,7 +123,7 @@ describe('tabs of one browser', () => {
       expect(await w.sim.runUntil(() => other.texts(A).length === 3, 10_000)).toBe(true)
       expect(await outcome).toMatchObject({ subject: A })
       expect([...other.texts(A)].sort()).toEqual(['before', 'by the other', 'meanwhile'])
-      expect([other.seen.wrong, other.seen.resets]).toEqual([[], 0])
+      expect([other.seen.wrong, other.seen.resets, other.seen.welcome]).toEqual([[], 0, 1])
       expect(new Set(other.seen.state)).toEqual(new Set(['connecting', 'connected']))
       // The banner does not blink.
       expect(other.seen.state.lastIndexOf('connecting')).toBeLessThan(other.seen.state.indexOf('connected'))

@@ -80,6 +80,8 @@ export class Tab implements Client {
   #behind = false
   #masked: ConnectionState | undefined
   #takingOver = false
+  /** Another took over and nobody was told of a cut, so nobody is welcomed either. */
+  #unnoticed = false
   #stopAsking: () => void = () => {}
 
   constructor(options: TabOptions) {
@@ -344,7 +346,8 @@ export class Tab implements Client {
       case 'welcome':
         if (tell.value.session === this.#session) return
         this.#session = tell.value.session
-        this.#emit('welcome', tell.value)
+        if (!this.#unnoticed) this.#emit('welcome', tell.value)
+        this.#unnoticed = false
         return
       case 'reset': {
         const at = this.#at.get(tell.value.subject)
@@ -423,6 +426,7 @@ export class Tab implements Client {
       this.#masked = state
       return
     }
+    this.#unnoticed = this.#takingOver && state.kind === 'connected'
     this.#show(state)
   }
 
