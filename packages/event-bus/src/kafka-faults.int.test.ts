@@ -189,6 +189,11 @@ describe('faults of a real broker', { timeout: 180_000 }, () => {
     expect(await cutAfterAppend(10, true)).toEqual([])
   })
 
+  test('with the bug two-sends-in-flight, the same finds acknowledged records lost', async () => {
+    const found = await cutAfterAppend(10, true, { twoSendsInFlight: true })
+    expect(found.filter((problem) => problem.endsWith('is lost')).length).toBeGreaterThan(0)
+  })
+
   test('with the bug key-order-off, records of a key change places without any fault', async () => {
     const topic = await newTopic(4)
     const bus = kafkaEventBus({ ...settingsAt(kafka.brokers), bugs: { keyOrderOff: true } })
