@@ -8,6 +8,7 @@ import { beingHere } from './being-here.ts'
 import { checking } from './checking.ts'
 import { comingIn } from './coming-in.ts'
 import { beingCutOff } from './cut-off.ts'
+import { digests } from './digests.ts'
 import { findingOnesWay } from './finding.ts'
 import { reachingEverything } from './reach.ts'
 import { sharingTabs } from './tabs.ts'
@@ -52,6 +53,7 @@ comingIn(visits)
 talking(visits)
 beingHere(visits)
 checking(visits)
+digests(visits)
 beingCutOff(visits)
 findingOnesWay(visits)
 reachingEverything(visits)

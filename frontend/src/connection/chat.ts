@@ -1,4 +1,4 @@
-import type { Api, Client, Outcome } from '@klatsch/client'
+import type { Api, Client, ClientEvents, Outcome } from '@klatsch/client'
 import {
   type Audit,
   type CommandInput,
@@ -14,13 +14,14 @@ import { oneAtATime } from '../lib/one-at-a-time.ts'
 import { initialState } from '../state/state.ts'
 import { createStore, type Store } from '../state/store.ts'
 import { gapOf } from '../state/timeline.ts'
+import { keepFollowing } from './following.ts'
 import { type Checks, history } from './history.ts'
 import { keepLocally, seenBefore } from './keep.ts'
 import { names } from './names.ts'
 import { keepPresence, type PresenceKeeper } from './presence.ts'
 
-/** Rooms asked for their last event at a time. */
-const TAILS_AT_ONCE = 4
+/** A room of which a digest says that it is not as it was is asked for again so often at most. */
+const REFRESH_MS = 10_000
 const MAX_MEMBER_PAGES = 5
 const MEMBER_PAGE = 200
 
@@ -72,10 +73,18 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
     api,
     firstOf: (subject) =>
       client.streams.get(subject)?.position?.first ?? store.get().rooms[subject]?.first ?? 1,
+    reached: (subject) => {
+      const stream = client.streams.get(subject)
+      return stream?.live && stream.mode === 'full' ? stream.cursor?.seq : undefined
+    },
     learn: people.need,
   })
   const stopKeeping = keepLocally(store)
   const presence = keepPresence(store, client)
+  const following = keepFollowing(store, client)
+  /** When rooms were asked for again because of a digest, and those that will be. */
+  const refreshed = new Map<string, number>()
+  const waiting = new Set<string>()
   let closed = false
 
   /** Asks again what the server says of a room. Answers whether this person may see it. */
@@ -99,6 +108,8 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
       void loadRooms().then(retryLoads)
     }),
     client.on('event', received),
+    client.on('digest', digested),
+    client.on('live', ({ subject }) => void pages.fill(subject)),
     client.on('reset', ({ subject }) => {
       dispatch({ type: 'reset', subject })
       void refresh(subject).then(() => pages.latest(subject))
@@ -138,6 +149,28 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
     if (timeline && gapOf(timeline)) void pages.fill(event.subject)
   }
 
+  function digested({ subject, ...tail }: ClientEvents['digest']): void {
+    dispatch({ type: 'digest', subject, tail })
+    const room = store.get().rooms[subject]
+    // Something else than messages: its name or its members may be others now.
+    if (room && tail.head - tail.messageNo !== room.others) stale(subject)
+  }
+
+  /** Asks again for a room that is not as it was, now or when it may be asked for again. */
+  function stale(subject: string): void {
+    if (waiting.has(subject)) return
+    waiting.add(subject)
+    const wait = (refreshed.get(subject) ?? 0) + REFRESH_MS - Date.now()
+    setTimeout(
+      () => {
+        waiting.delete(subject)
+        refreshed.set(subject, Date.now())
+        if (!closed) void refresh(subject)
+      },
+      Math.max(0, wait),
+    )
+  }
+
   async function loadRooms(): Promise<void> {
     try {
       const rooms = await allRooms('mine')
@@ -145,7 +178,6 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
       dispatch({ type: 'rooms', rooms })
       const gone = Object.values(store.get().rooms).filter((room) => room.member && !listed.has(room.subject))
       for (const { subject } of gone) void refresh(subject)
-      void loadTails()
     } catch {
       dispatch({ type: 'rooms-failed' })
     }
@@ -159,23 +191,6 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
       if (next === undefined || items.length === 0) return rooms
       after = String(next)
     }
-  }
-
-  /** The list is ordered by what happened last, which the list itself does not say. */
-  async function loadTails(): Promise<void> {
-    const unknown = Object.values(store.get().rooms).filter(
-      (room) => room.member && room.lastAt === undefined,
-    )
-    const next = unknown.values()
-    const work = async () => {
-      for (const { subject, head } of next) {
-        if (head === 0) continue
-        const { items } = await api.events(streamId(subject), { after: head - 1, limit: 1 })
-        const last = items.at(-1)
-        if (last) dispatch({ type: 'activity', subject, at: Date.parse(last.time) })
-      }
-    }
-    await Promise.all(Array.from({ length: TAILS_AT_ONCE }, work)).catch(() => {})
   }
 
   function retryLoads(): void {
@@ -242,11 +257,13 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
       for (const stop of subscriptions) stop()
       stopKeeping()
       presence.stop()
+      following.stop()
       await client.close()
     },
     tryNow: () => client.connect(),
     async open(subject) {
       if (store.get().rooms[subject] === undefined && !(await refresh(subject))) return false
+      following.look(subject)
       await pages.latest(subject)
       return store.get().rooms[subject] !== undefined
     },

@@ -37,11 +37,13 @@ export interface HistoryOptions {
   readonly api: Pick<Api, 'events'>
   /** The seq from which this person may read. */
   readonly firstOf: (subject: string) => number
+  /** The seq after which everything comes live, where it does. */
+  readonly reached: (subject: string) => number | undefined
   readonly learn: (ids: Iterable<string>) => void
 }
 
 /** Pages of rooms over HTTP, every event checked against its hash and its predecessor. */
-export function history({ store, api, firstOf, learn }: HistoryOptions): History {
+export function history({ store, api, firstOf, reached, learn }: HistoryOptions): History {
   const busy = new Set<string>()
   const counts = { checked: 0, diverged: 0, healed: 0 }
 
@@ -90,7 +92,8 @@ export function history({ store, api, firstOf, learn }: HistoryOptions): History
       store.dispatch({ type: 'load', subject, what: 'latest' })
       try {
         const want = Math.min(MAX_PAGE, Math.max(LATEST, unreadOf(store.get(), room) + 20))
-        const head = await load(subject, Math.max(firstOf(subject) - 1, room.head - want), MAX_PAGE)
+        const from = Math.max(room.head, reached(subject) ?? 0) - want
+        const head = await load(subject, Math.max(firstOf(subject) - 1, from), MAX_PAGE)
         // Between the list of rooms and now a great deal may have been said.
         for (let to = loadedTo(subject); to !== undefined && to < head; ) {
           await load(subject, Math.max(to, head - want), MAX_PAGE)
@@ -126,7 +129,7 @@ export function history({ store, api, firstOf, learn }: HistoryOptions): History
     await once(`fill ${subject}`, async () => {
       for (;;) {
         const timeline = store.get().rooms[subject]?.timeline
-        const gap = timeline && gapOf(timeline)
+        const gap = timeline && gapOf(timeline, reached(subject))
         if (!gap || timeline.failed) return
         try {
           const before = gap.after

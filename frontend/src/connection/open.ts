@@ -31,6 +31,8 @@ export function openChat({ api, session }: { api: Api; session: SessionKeeper },
     build: import.meta.url,
     url: socketUrl(),
     token: (stale) => session.token(stale),
+    // The list shows how many are unread; what was said is for the rooms one looks at.
+    mode: 'digest',
     storage: outboxOnly(indexedDbStorage(`klatsch:${me.id}`)),
   })
   return createChat({ me, api, client })

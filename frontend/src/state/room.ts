@@ -1,4 +1,11 @@
-import { knownEvent, type Room, roomSubject, type StreamEvent, type Visibility } from '@klatsch/contracts'
+import {
+  type Digest,
+  knownEvent,
+  type Room,
+  roomSubject,
+  type StreamEvent,
+  type Visibility,
+} from '@klatsch/contracts'
 import { entryOf } from './entry.ts'
 import { appendEntry, type Timeline } from './timeline.ts'
 
@@ -19,8 +26,12 @@ export interface RoomState {
   readonly visibility: Visibility
   readonly memberCount: number
   readonly member: boolean
-  /** The seq up to which the fields above and below are current. */
+  /** The seq up to which the fields above are current. */
   readonly head: number
+  /** Seq of the last event that there is, as far as one was told. */
+  readonly tail: number
+  /** Events up to `head` that are no messages: more of them, and the fields above are not current any more. */
+  readonly others: number
   readonly lastMessageNo: number
   /** Time of the last event known, milliseconds since the epoch. */
   readonly lastAt: number | undefined
@@ -38,6 +49,8 @@ export const emptyRoom = (subject: string): RoomState => ({
   memberCount: 0,
   member: false,
   head: 0,
+  tail: 0,
+  others: 0,
   lastMessageNo: 0,
   lastAt: undefined,
   first: 1,
@@ -59,11 +72,24 @@ export function withSnapshot(state: RoomState | undefined, room: Room): RoomStat
     memberCount: room.memberCount,
     member: room.member,
     head,
-    lastMessageNo: room.lastMessageNo ?? before.lastMessageNo,
+    tail: Math.max(head, before.tail),
+    others: head - (room.lastMessageNo ?? head),
+    lastMessageNo: Math.max(room.lastMessageNo ?? 0, before.lastMessageNo),
     timeline: left ? undefined : before.timeline,
     members: left ? undefined : before.members,
   }
 }
+
+/** How far a room is that is followed by digests. */
+export type Tail = Digest['data']
+
+/** Takes how far the room is, without what happened there. */
+export const withTail = (state: RoomState, tail: Tail): RoomState => ({
+  ...state,
+  tail: Math.max(state.tail, tail.head),
+  lastMessageNo: Math.max(state.lastMessageNo, tail.messageNo),
+  lastAt: Math.max(state.lastAt ?? 0, Date.parse(tail.lastActivity)),
+})
 
 /** The room after an event. An event that was taken before changes nothing. `me`: the reader's user id. */
 export function evolveRoom(state: RoomState, event: StreamEvent, me: string): RoomState {
@@ -75,8 +101,14 @@ export function evolveRoom(state: RoomState, event: StreamEvent, me: string): Ro
 }
 
 function evolveFields(state: RoomState, event: StreamEvent, me: string): Partial<RoomState> {
-  const base = { head: event.seq, lastAt: Date.parse(event.time) }
   const known = knownEvent(event)
+  const other = known?.type === 'chat.message.sent.v1' ? 0 : 1
+  const base = {
+    head: event.seq,
+    tail: Math.max(state.tail, event.seq),
+    others: state.others + other,
+    lastAt: Date.parse(event.time),
+  }
   switch (known?.type) {
     case 'chat.room.created.v1':
     case 'chat.room.renamed.v1':
@@ -86,7 +118,7 @@ function evolveFields(state: RoomState, event: StreamEvent, me: string): Partial
     case 'chat.member.left.v1':
       return { ...base, memberCount: state.memberCount - 1, member: state.member && known.data.user !== me }
     case 'chat.message.sent.v1':
-      return { ...base, lastMessageNo: known.data.messageNo }
+      return { ...base, lastMessageNo: Math.max(known.data.messageNo, state.lastMessageNo) }
     case 'chat.membership.added.v1':
     case 'chat.membership.removed.v1':
     case 'chat.session.ended.v1':

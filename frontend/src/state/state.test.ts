@@ -33,6 +33,12 @@ const membersAt = (w: World, seq: number): Action => ({
   joined: w.membersAt(seq),
   status: 'complete',
 })
+const tailAt = (w: World, seq: number) => ({
+  head: seq,
+  messageNo: w.snapshot(seq).lastMessageNo ?? 0,
+  lastActivity: w.events[seq - 1]!.time,
+})
+const digestAt = (w: World, seq: number): Action => ({ type: 'digest', subject: ROOM, tail: tailAt(w, seq) })
 const live = (event: StreamEvent): Action => ({ type: 'event', event })
 const run = (actions: readonly Action[], state = initialState(ME, {})): State => actions.reduce(reduce, state)
 
@@ -70,6 +76,38 @@ describe('a room is derived from its events', () => {
         expect(shown(grown)).toEqual(shown(fresh))
       }),
     )
+  })
+
+  it('[W8] followed by digests for a while, and then in full again from where one was: the same', () => {
+    fc.assert(
+      fc.property(history, fc.nat(), fc.nat(), fc.boolean(), (w, a, b, early) => {
+        const n = w.events.length
+        const k = 2 + (a % (n - 1))
+        const seen = k + (b % (n - k + 1))
+        const begin = [roomsAt(w, k), pageOf(w.events, 1, k), membersAt(w, k)]
+        const digests = [digestAt(w, seen), digestAt(w, n)]
+        const digested = run(early ? [...digests, ...begin] : [...begin, ...digests])
+        const fresh = run([roomsAt(w, n), pageOf(w.events, 1, n), membersAt(w, n)])
+        const [mine, theirs] = [digested.rooms[ROOM]!, fresh.rooms[ROOM]!]
+        expect(mine).toMatchObject({ lastMessageNo: theirs.lastMessageNo, lastAt: theirs.lastAt, tail: n })
+        expect(shown(run(w.events.slice(k).map(live), digested))).toEqual(shown(fresh))
+      }),
+    )
+  })
+
+  it('[W8] a digest tells how many messages are unread, and whether the room is still as it was', () => {
+    const w = world([
+      { kind: 'say', user: 1, text: 'one' },
+      { kind: 'join', user: 2 },
+      { kind: 'say', user: 2, text: 'two' },
+      { kind: 'say', user: 2, text: 'three' },
+    ])
+    const before = run([roomsAt(w, 3)])
+    const after = run([digestAt(w, 6)], before)
+    expect(unreadOf(after, after.rooms[ROOM]!)).toBe(2)
+    const { head, messageNo } = tailAt(w, 6)
+    expect(before.rooms[ROOM]?.others).toBe(2)
+    expect(head - messageNo).toBe(3)
   })
 
   it('the answers of the server may come at any time between the live events', () => {

@@ -11,7 +11,16 @@ import {
 } from '@klatsch/contracts'
 import { entryKey } from './entry.ts'
 import { evolveHere, type Here, type HereAction, nobodyHere } from './here.ts'
-import { blankMembers, evolveRoom, type Members, type RoomState, withMembers, withSnapshot } from './room.ts'
+import {
+  blankMembers,
+  evolveRoom,
+  type Members,
+  type RoomState,
+  type Tail,
+  withMembers,
+  withSnapshot,
+  withTail,
+} from './room.ts'
 import { type Sending, withArrival, withOutbox, withRejected } from './sending.ts'
 import { blankTimeline, mergePage, type Page, trimTimeline } from './timeline.ts'
 
@@ -24,6 +33,8 @@ export interface State {
   readonly rooms: Readonly<Record<string, RoomState>>
   /** `loading` until the first list came. */
   readonly roomList: 'loading' | 'ready' | 'failed'
+  /** The last digest of each room that is or was followed by digests: it may come before the room's snapshot. */
+  readonly tails: Readonly<Record<string, Tail>>
   /** Live events of rooms whose snapshot is not here yet. */
   readonly early: Readonly<Record<string, readonly StreamEvent[]>>
   readonly people: Readonly<Record<string, Person>>
@@ -45,7 +56,7 @@ export type Action =
   | { readonly type: 'rooms-failed' }
   | { readonly type: 'room'; readonly room: Room }
   | { readonly type: 'room-gone'; readonly subject: string }
-  | { readonly type: 'activity'; readonly subject: string; readonly at: number }
+  | { readonly type: 'digest'; readonly subject: string; readonly tail: Tail }
   | { readonly type: 'event'; readonly event: StreamEvent }
   | { readonly type: 'load'; readonly subject: string; readonly what: 'latest' | 'older' }
   | { readonly type: 'page'; readonly subject: string; readonly page: Page; readonly first?: number }
@@ -84,6 +95,7 @@ export const initialState = (me: User, seen: Readonly<Record<string, number>>): 
   connection: { kind: 'idle' },
   rooms: {},
   roomList: 'loading',
+  tails: {},
   early: {},
   people: { [me.id]: me },
   here: nobodyHere,
@@ -116,11 +128,12 @@ export function reduce(state: State, action: Action): State {
         timeline: undefined,
         members: undefined,
       }))
-    case 'activity':
-      return withRoom(state, action.subject, (room) => ({
-        ...room,
-        lastAt: Math.max(room.lastAt ?? 0, action.at),
-      }))
+    case 'digest':
+      return withRoom(
+        { ...state, tails: { ...state.tails, [action.subject]: action.tail } },
+        action.subject,
+        (room) => withTail(room, action.tail),
+      )
     case 'event':
       return takeEvent(state, action.event)
     case 'load':
@@ -132,18 +145,14 @@ export function reduce(state: State, action: Action): State {
         withRoom(state, action.subject, (room) => ({
           ...room,
           first: action.first ?? room.first,
+          lastAt: lastAtWith(room, action.page),
           timeline: mergePage(room.timeline ?? blankTimeline, action.page),
         })),
       )
     case 'load-failed':
       return withTimeline(state, action.subject, (timeline) => timeline && { ...timeline, failed: true })
     case 'reset':
-      // Who came and went meanwhile is not known either.
-      return withRoom(state, action.subject, (room) => ({
-        ...room,
-        timeline: room.timeline && blankTimeline,
-        members: undefined,
-      }))
+      return takeReset(state, action.subject)
     case 'trim':
       return withTimeline(
         state,
@@ -221,11 +230,18 @@ function withTimeline(
   })
 }
 
+function lastAtWith(room: RoomState, page: Page): number | undefined {
+  const last = page.entries.at(-1)
+  return last ? Math.max(room.lastAt ?? 0, last.at) : room.lastAt
+}
+
 function takeSnapshot(state: State, room: Room): State {
   const subject = roomSubject(room.id)
   const early = state.early[subject] ?? []
   const { [subject]: _taken, ...rest } = state.early
-  const taken = withSnapshot(state.rooms[subject], room)
+  const tail = state.tails[subject]
+  const snapshot = withSnapshot(state.rooms[subject], room)
+  const taken = tail ? withTail(snapshot, tail) : snapshot
   const next: State = {
     ...state,
     rooms: { ...state.rooms, [subject]: taken },
@@ -234,6 +250,17 @@ function takeSnapshot(state: State, room: Room): State {
     seen: state.seen[subject] === undefined ? { ...state.seen, [subject]: taken.lastMessageNo } : state.seen,
   }
   return early.reduce(takeEvent, next)
+}
+
+function takeReset(state: State, subject: string): State {
+  const { [subject]: _old, ...tails } = state.tails
+  // Who came and went meanwhile is not known either.
+  return withRoom({ ...state, tails }, subject, (room) => ({
+    ...room,
+    timeline: room.timeline && blankTimeline,
+    members: undefined,
+    tail: 0,
+  }))
 }
 
 function takeEvent(state: State, event: StreamEvent): State {

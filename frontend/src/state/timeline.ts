@@ -74,10 +74,14 @@ function absorb(t: Timeline): Timeline {
   return { ...t, to, entries: joined.length > 0 ? [...t.entries, ...joined] : t.entries, ahead }
 }
 
-/** The seqs between the window and what came live, if some are missing. */
-export function gapOf(t: Timeline): { readonly after: number; readonly upTo: number } | undefined {
+/** The seqs between the window and what came live, if some are missing. `reached`: where what came live begins, at most. */
+export function gapOf(
+  t: Timeline,
+  reached = 0,
+): { readonly after: number; readonly upTo: number } | undefined {
   const next = t.ahead[0]
-  return next && !isBlank(t) ? { after: t.to, upTo: next.seq - 1 } : undefined
+  const upTo = next ? next.seq - 1 : reached
+  return upTo > t.to && !isBlank(t) ? { after: t.to, upTo } : undefined
 }
 
 /** Lets go of the oldest entries beyond `keep`; they can be paged in again. */

@@ -41,9 +41,10 @@ export function Timeline({ subject }: { subject: string }) {
   const loadOlder = useCallback(() => {
     if (ready && !complete && !timeline.failed) chat.older(subject)
   }, [chat, subject, ready, complete, timeline?.failed])
-  const { scroller, content, atEnd, toEnd } = useFollowing(rows, ready, loadOlder)
+  const arriving = ready && timeline.to < (room?.tail ?? 0)
+  const { scroller, content, atEnd, toEnd } = useFollowing(rows, ready, arriving, loadOlder)
 
-  const watching = looking && atEnd && ready
+  const watching = looking && atEnd && ready && !arriving
   useEffect(() => {
     chat.watch(watching ? subject : undefined)
     if (watching) chat.settled(subject)

@@ -21,14 +21,22 @@ export interface Following {
 
 /**
  * Keeps the view where the reader's eyes are: at the end when they are at the end, and otherwise on the same message,
- * whatever is added above or below. `version` changes with the content; `near` hears when the top comes close.
+ * whatever is added above or below. It begins where the new messages do; `arriving`: they are still on their way.
+ * `version` changes with the content; `near` hears when the top comes close.
  */
-export function useFollowing(version: unknown, ready: boolean, nearTop: () => void): Following {
+export function useFollowing(
+  version: unknown,
+  ready: boolean,
+  arriving: boolean,
+  nearTop: () => void,
+): Following {
   const scroller = useRef<HTMLDivElement>(null)
   const content = useRef<HTMLDivElement>(null)
   const pinned = useRef(true)
   const anchor = useRef<Anchor>(undefined)
   const started = useRef(false)
+  /** Where the view was put while new messages were arriving; somebody who scrolls away from there stays there. */
+  const put = useRef<number>(undefined)
   const [atEnd, setAtEnd] = useState(true)
   const near = useRef(nearTop)
   near.current = nearTop
@@ -52,17 +60,19 @@ export function useFollowing(version: unknown, ready: boolean, nearTop: () => vo
   useLayoutEffect(() => {
     const view = scroller.current
     if (!view || !ready) return
-    if (!started.current) {
+    const untouched = put.current !== undefined && Math.abs(view.scrollTop - put.current) <= 1
+    if (!started.current || untouched) {
       started.current = true
       const line = view.querySelector<HTMLElement>('[data-new]')
       const below = line ? view.scrollHeight - line.offsetTop : 0
       if (line && below > view.clientHeight) view.scrollTop = line.offsetTop - view.clientHeight / 4
       else view.scrollTop = view.scrollHeight
+      put.current = arriving ? view.scrollTop : undefined
       note()
     } else if (pinned.current) view.scrollTop = view.scrollHeight
     else if (anchor.current) restore(view, anchor.current)
     if (view.scrollTop < NEAR_TOP) near.current()
-  }, [version, ready, note])
+  }, [version, ready, arriving, note])
 
   useEffect(() => {
     const view = scroller.current
