@@ -94,7 +94,7 @@ export function Composer({ subject }: { subject: string }) {
 
   return (
     <div className="px-3 pb-[max(0.75rem,env(safe-area-inset-bottom))] md:px-6 md:pb-4">
-      <div className="flex items-end gap-1 rounded-2xl border border-edge/70 bg-raised py-1.5 pr-1.5 pl-4 shadow-[0_1px_2px_rgb(60_35_15/5%)] focus-within:border-accent">
+      <div className="flex items-end gap-1 rounded-2xl border border-edge bg-raised py-1.5 pr-1.5 pl-4 shadow-[0_1px_2px_rgb(60_35_15/5%)] focus-within:border-accent">
         <textarea
           ref={field}
           id={COMPOSER_ID}

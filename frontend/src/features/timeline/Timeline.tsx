@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useMemo } from 'react'
+import { useCallback, useEffect, useMemo, useRef } from 'react'
 import { Button } from '../../components/Button.tsx'
 import { Icon } from '../../components/Icon.tsx'
 import { dayName } from '../../lib/time.ts'
@@ -41,7 +41,11 @@ export function Timeline({ subject }: { subject: string }) {
   const loadOlder = useCallback(() => {
     if (ready && !complete && !timeline.failed) chat.older(subject)
   }, [chat, subject, ready, complete, timeline?.failed])
-  const arriving = ready && timeline.to < (room?.tail ?? 0)
+  // A room that was followed by digests: what was said meanwhile comes in a moment, once.
+  const arrived = useRef(false)
+  const behind = ready && timeline.to < (room?.tail ?? 0)
+  if (ready && !behind) arrived.current = true
+  const arriving = behind && !arrived.current
   const { scroller, content, atEnd, toEnd } = useFollowing(rows, ready, arriving, loadOlder)
 
   const watching = looking && atEnd && ready && !arriving
