@@ -22,6 +22,7 @@ import { keepPresence, type PresenceKeeper } from './presence.ts'
 
 /** A room of which a digest says that it is not as it was is asked for again so often at most. */
 const REFRESH_MS = 10_000
+const SETTLE_MS = 500
 const MAX_MEMBER_PAGES = 5
 const MEMBER_PAGE = 200
 
@@ -114,7 +115,7 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
       dispatch({ type: 'reset', subject })
       void refresh(subject).then(() => pages.latest(subject))
     }),
-    client.on('unfollowed', ({ subject }) => void refresh(subject)),
+    client.on('unfollowed', ({ subject }) => void refresh(subject).then(() => following.lost(subject))),
     client.on('outbox', (outbox) => dispatch({ type: 'outbox', outbox })),
     client.on('rejected', ({ command, error }) =>
       dispatch({ type: 'rejected', command, code: error.code, detail: error.message }),
@@ -151,24 +152,32 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
 
   function digested({ subject, ...tail }: ClientEvents['digest']): void {
     dispatch({ type: 'digest', subject, tail })
-    const room = store.get().rooms[subject]
-    // Something else than messages: its name or its members may be others now.
-    if (room && tail.head - tail.messageNo !== room.others) stale(subject)
+    if (!waiting.has(subject) && isStale(subject)) refreshSoon(subject)
   }
 
-  /** Asks again for a room that is not as it was, now or when it may be asked for again. */
-  function stale(subject: string): void {
-    if (waiting.has(subject)) return
+  /** Something else than messages has happened there: its name or its members may be others now. */
+  function isStale(subject: string): boolean {
+    const { rooms, tails } = store.get()
+    const [room, tail] = [rooms[subject], tails[subject]]
+    return (
+      room !== undefined &&
+      tail !== undefined &&
+      tail.head > room.head &&
+      tail.head - tail.messageNo !== room.others
+    )
+  }
+
+  function refreshSoon(subject: string): void {
     waiting.add(subject)
     const wait = (refreshed.get(subject) ?? 0) + REFRESH_MS - Date.now()
-    setTimeout(
-      () => {
-        waiting.delete(subject)
-        refreshed.set(subject, Date.now())
-        if (!closed) void refresh(subject)
-      },
-      Math.max(0, wait),
-    )
+    const ask = () => {
+      waiting.delete(subject)
+      // The list of rooms may have told it meanwhile.
+      if (closed || !isStale(subject)) return
+      refreshed.set(subject, Date.now())
+      void refresh(subject)
+    }
+    setTimeout(ask, Math.max(SETTLE_MS, wait))
   }
 
   async function loadRooms(): Promise<void> {

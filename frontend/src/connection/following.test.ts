@@ -42,6 +42,15 @@ test('a room that one is not in is followed as soon as one is', () => {
   expect(full()).toEqual(['room:1'])
 })
 
+test('a room that one left and joined again is followed again', () => {
+  const { following, rooms, full, modes } = follower()
+  rooms(1)
+  following.look('room:0')
+  modes.clear()
+  following.lost('room:0')
+  expect(full()).toEqual(['room:0'])
+})
+
 test('a room to which a message is on its way is followed in full until its event is here', () => {
   const { store, following, rooms, full } = follower()
   rooms(8)

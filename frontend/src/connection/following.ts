@@ -7,6 +7,8 @@ const RECENT = 4
 export interface Following {
   /** This room is on the screen. */
   look(subject: string): void
+  /** The server does not tell it any more: who is a member still, or again, asks anew. */
+  lost(subject: string): void
   stop(): void
 }
 
@@ -32,6 +34,10 @@ export function keepFollowing(store: Store, client: Pick<Client, 'follow'>): Fol
   return {
     look(subject) {
       recent = [subject, ...recent.filter((other) => other !== subject)].slice(0, RECENT)
+      settle()
+    },
+    lost(subject) {
+      full = new Set([...full].filter((other) => other !== subject))
       settle()
     },
     stop,

@@ -92,7 +92,7 @@ export function history({ store, api, firstOf, reached, learn }: HistoryOptions)
       store.dispatch({ type: 'load', subject, what: 'latest' })
       try {
         const want = Math.min(MAX_PAGE, Math.max(LATEST, unreadOf(store.get(), room) + 20))
-        const from = Math.max(room.head, reached(subject) ?? 0) - want
+        const from = Math.max(room.tail, reached(subject) ?? 0) - want
         const head = await load(subject, Math.max(firstOf(subject) - 1, from), MAX_PAGE)
         // Between the list of rooms and now a great deal may have been said.
         for (let to = loadedTo(subject); to !== undefined && to < head; ) {
