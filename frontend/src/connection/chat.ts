@@ -23,6 +23,9 @@ import { keepPresence, type PresenceKeeper } from './presence.ts'
 /** A room of which a digest says that it is not as it was is asked for again so often at most. */
 const REFRESH_MS = 10_000
 const SETTLE_MS = 500
+/** Digests of all rooms are here after so long, and the list of rooms. */
+const TAILS_MS = 2_000
+const MAX_TAILS = 20
 const MAX_MEMBER_PAGES = 5
 const MEMBER_PAGE = 200
 
@@ -106,7 +109,10 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
     client.on('welcome', (frame) => {
       dispatch({ type: 'people', people: [frame.user] })
       people.again()
+      // Another tab may have been told before this one was there.
+      for (const [subject, { digest }] of client.streams) if (digest) digested({ subject, ...digest })
       void loadRooms().then(retryLoads)
+      setTimeout(() => void loadTails(), TAILS_MS)
     }),
     client.on('event', received),
     client.on('digest', digested),
@@ -199,6 +205,19 @@ export function createChat({ me, api, client }: ChatOptions): Chat {
       rooms.push(...items)
       if (next === undefined || items.length === 0) return rooms
       after = String(next)
+    }
+  }
+
+  /** The list is ordered by what happened last; of the few rooms that nothing else has told it of, their last event does. */
+  async function loadTails(): Promise<void> {
+    const unknown = Object.values(store.get().rooms).filter(
+      ({ member, head, lastAt }) => member && head > 0 && lastAt === undefined,
+    )
+    for (const { subject, head, lastMessageNo: messageNo } of unknown.slice(0, MAX_TAILS)) {
+      if (closed) return
+      const page = await api.events(streamId(subject), { after: head - 1, limit: 1 }).catch(() => undefined)
+      const last = page?.items.at(-1)
+      if (last) dispatch({ type: 'digest', subject, tail: { head, messageNo, lastActivity: last.time } })
     }
   }
 
