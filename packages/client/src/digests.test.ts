@@ -73,6 +73,29 @@ describe('[W8] [W9] digests', () => {
     expect([b.seen.live.at(0), b.seen.reset]).toEqual([{ subject: ROOM, head: 5 }, []])
   })
 
+  test('a server that tells digests of what is wanted in full is asked again, unless the events come by themselves', async () => {
+    const b = bench({ mode: 'digest' })
+    const socket = await b.welcome([])
+    b.client.follow(ROOM, { mode: 'full' })
+    socket.tell({ type: 'live', subject: ROOM, head: 4 })
+    const asked = () => socket.of('follow').length
+    const before = asked()
+    // On its way while the events were, too.
+    socket.tell(digest(6))
+    socket.tell(at(5))
+    socket.tell(at(6))
+    await b.scheduler.pass(1_000)
+    expect(asked()).toBe(before)
+    socket.tell(digest(8))
+    await b.scheduler.pass(200)
+    expect(socket.of('follow').slice(before)).toEqual([{ type: 'follow', subject: ROOM, cursor: cursor(6) }])
+    for (const seq of [7, 8]) socket.tell(at(seq))
+    await b.scheduler.pass(60_000)
+    expect(asked()).toBe(before + 1)
+    expect(told(b)).toEqual([5, 6, 7, 8])
+    expect(b.seen.digest).toEqual([])
+  })
+
   test('a hole is none while one follows by digests', async () => {
     const b = bench()
     const socket = await b.welcome([{ subject: ROOM, head: 0 }])

@@ -218,7 +218,14 @@ export class Streams {
     const { follow } = this.#options
     const followed =
       this.#all.get(subject) ?? (follow === 'all' ? this.#add(subject, undefined, false) : undefined)
-    if (followed?.mode !== 'digest') return
+    if (!followed) return
+    if (followed.mode === 'full') {
+      // On its way when the mode changed, or the server did not hear of that: it is known how far the stream is.
+      if (followed.reader.position.seq >= data.head) return
+      followed.expected = Math.max(followed.expected, data.head)
+      this.#heal(subject, followed, REORDER_MS)
+      return
+    }
     followed.digest = data
     followed.live = true
     this.#options.tell('digest', { subject, ...data })

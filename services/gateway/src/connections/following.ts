@@ -31,6 +31,8 @@ export class Following {
   #all = false
   /** The latest question about each stream that is being asked. */
   #asked: Map<string, symbol> | undefined
+  /** What `follow` said of one stream: it holds, whatever was still being asked about that stream. */
+  #said: Map<string, FollowMode> | undefined
 
   constructor(context: ConnectionContext, socket: Follower) {
     this.#context = context
@@ -51,7 +53,7 @@ export class Following {
   }
 
   #usualMode(subject: string): FollowMode {
-    return this.#full.has(subject) ? 'full' : this.#mode
+    return this.#said?.get(subject) ?? (this.#full.has(subject) ? 'full' : this.#mode)
   }
 
   #subscribe(stream: Readable, cursor: Cursor | undefined, mode: FollowMode): void {
@@ -70,6 +72,8 @@ export class Following {
 
   follow({ subject, cursor, mode = 'full' }: Frame<'follow'>): void {
     const before = this.#subscriptions.get(subject)
+    this.#said ??= new Map()
+    this.#said.set(subject, mode)
     if (before && isMember(before)) {
       // The hub has watched this membership since it was judged: nobody needs to be asked.
       this.#subscribe({ subject, first: before.first, head: before.stream.head }, cursor, mode)
@@ -108,6 +112,7 @@ export class Following {
     const subscription = this.#subscriptions.get(subject)
     if (subscription) this.#context.hub.unsubscribe(subscription)
     this.#subscriptions.delete(subject)
+    this.#said?.delete(subject)
     this.#forget(subject)
   }
 
@@ -117,6 +122,7 @@ export class Following {
   }
 
   #failed(subject: string, error: unknown): void {
+    if (!this.#subscriptions.has(subject)) this.#said?.delete(subject)
     const code = error instanceof KlatschError ? error.code : 'server.internal'
     if (code === 'server.internal') this.#context.warn({ err: error, subject }, 'follow failed')
     const { title, retryable } = errorCodes[code]
@@ -184,6 +190,7 @@ export class Following {
   /** The subscription ended by itself. */
   ended(subject: string): void {
     this.#subscriptions.delete(subject)
+    this.#said?.delete(subject)
   }
 
   /** Whether the stream is followed, and so may be read. */
