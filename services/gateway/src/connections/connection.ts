@@ -2,7 +2,6 @@ import {
   type ClientFrame,
   closeCodes,
   type ErrorCode,
-  errorCodes,
   KlatschError,
   limits,
   type ServerFrame,
@@ -11,14 +10,15 @@ import {
 import type { AuthenticatedUser } from '@klatsch/service-kit'
 import { readClientFrame } from '../domain/client-frame.ts'
 import { fullBucket, type Rate, type TokenBucket, takeToken } from '../domain/token-bucket.ts'
-import type { Outcome } from '../outbound/requests.ts'
 import type { ConnectionContext, Transport } from './context.ts'
+import { errorFrame } from './error-frame.ts'
 import type { Follower } from './followers.ts'
 import { ASK_AGAIN, Following } from './following.ts'
 import { welcome } from './hello.ts'
 import { Outgoing } from './outgoing.ts'
 import type { Readable } from './queries.ts'
 import { SmallSet } from './small-set.ts'
+import { takeCommand } from './take-command.ts'
 import { textFrame } from './text-frame.ts'
 
 type State =
@@ -47,13 +47,13 @@ const SILENT_CLOSE_MS = limits.pingMs * 2 + 10_000
 /** One socket: greets, opens, takes frames, pushes what its user follows. */
 export class Connection implements Follower {
   userId = ''
+  unanswered = 0
   readonly #context: ConnectionContext
   readonly #transport: Transport
   readonly #since: number
   #state: State = { kind: 'greeting' }
   readonly #outgoing: Outgoing
   readonly #following: Following
-  #unanswered = 0
   #frames: TokenBucket
   #heardAt: number
   #pinged = false
@@ -302,7 +302,7 @@ export class Connection implements Follower {
         this.#following.follow(frame)
         return
       case 'command':
-        this.#command(frame, state)
+        takeCommand(this.#context, this, state.user, frame)
         return
       case 'signal':
       case 'watch':
@@ -358,61 +358,12 @@ export class Connection implements Follower {
     this.#following.judgeAgain(subject)
   }
 
-  #command(frame: Extract<ClientFrame, { type: 'command' }>, state: Extract<State, { kind: 'open' }>): void {
-    const wait = this.#context.limiter.take(this.userId)
-    if (wait > 0) {
-      this.#sendError('limit.rate', { id: frame.id, retryAfterMs: wait })
-      return
-    }
-    if (this.#unanswered >= limits.pendingCommands) {
-      this.#sendError('limit.rate', {
-        id: frame.id,
-        detail: 'too many commands without an answer',
-        retryAfterMs: 1_000,
-      })
-      return
-    }
-    this.#unanswered += 1
-    try {
-      this.#context.commands.submit(
-        {
-          id: frame.id,
-          type: frame.command,
-          subject: frame.subject,
-          after: frame.after,
-          data: frame.data,
-          user: state.user,
-        },
-        (outcome) => this.#answer(frame.id, outcome),
-      )
-    } catch (error) {
-      this.#unanswered -= 1
-      if (!(error instanceof KlatschError)) throw error
-      this.#sendError(error.code, { id: frame.id, detail: error.message })
-    }
-  }
-
-  #answer(id: string, outcome: Outcome): void {
-    this.#unanswered -= 1
-    if (outcome.state === 'accepted') {
-      this.#context.hub.heard(outcome.subject, outcome.seq)
-      this.send({ type: 'ack', id, subject: outcome.subject, seq: outcome.seq })
-    } else {
-      const retry = errorCodes[outcome.code].retryable ? { retryAfterMs: 500 } : {}
-      this.#sendError(outcome.code, { id, detail: outcome.detail, ...retry })
-    }
-  }
-
   #time(): string {
     return new Date(this.#context.scheduler.now()).toISOString()
   }
 
-  #sendError(
-    code: ErrorCode,
-    more: { id?: string; subject?: string; detail?: string; retryAfterMs?: number },
-  ): void {
-    const { title, retryable } = errorCodes[code]
-    this.send({ type: 'error', code, retryable, ...more, detail: more.detail ?? title })
+  #sendError(...error: Parameters<typeof errorFrame>): void {
+    this.send(errorFrame(...error))
   }
 
   /** For the moment there is no way in: says when to try again, not all at the same time. */
@@ -424,7 +375,7 @@ export class Connection implements Follower {
   }
 
   #refuse(code: ErrorCode, closeCode: number): void {
-    this.#sendError(code, {})
+    this.#sendError(code)
     this.close(closeCode, code)
   }
 }

@@ -1,7 +1,6 @@
 import {
   type ClientFrame,
   type Cursor,
-  errorCodes,
   type FollowMode,
   KlatschError,
   limits,
@@ -9,6 +8,7 @@ import {
 } from '@klatsch/contracts'
 import { backoffMs, pause } from '@klatsch/streams'
 import type { ConnectionContext } from './context.ts'
+import { errorFrame } from './error-frame.ts'
 import type { Follower } from './followers.ts'
 import type { Readable } from './queries.ts'
 import type { Subscription } from './subscription.ts'
@@ -125,8 +125,7 @@ export class Following {
     if (!this.#subscriptions.has(subject)) this.#said?.delete(subject)
     const code = error instanceof KlatschError ? error.code : 'server.internal'
     if (code === 'server.internal') this.#context.warn({ err: error, subject }, 'follow failed')
-    const { title, retryable } = errorCodes[code]
-    this.#socket.send({ type: 'error', subject, code, retryable, detail: title })
+    this.#socket.send(errorFrame(code, { subject }))
   }
 
   unfollow(subject: string): void {
