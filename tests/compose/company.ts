@@ -29,6 +29,8 @@ export interface Company {
    * from the beginning: each person's own, and what HTTP tells.
    */
   settle(timeoutMs: number): Promise<Finding>
+  /** What those at our own client would have noticed so far. */
+  readonly troubles: readonly string[]
   close(): Promise<void>
 }
 
@@ -42,13 +44,14 @@ export async function gather(
   const random = seededRandom(1)
   const url = `${baseUrl.replace(/^http/, 'ws')}/ws`
   const persons: Person[] = []
+  const troubles: string[] = []
   for (const [index, { username: name, actor, api, session }] of accounts.entries()) {
     const common = { name, actor, url, rooms, random: seededRandom(100 + index) }
     const token = (stale?: string) => session.token(stale)
     persons.push(
       index < size.raw
         ? createRawPerson({ ...common, baseUrl, token: () => token() })
-        : await createPerson({ ...common, api, token }),
+        : await createPerson({ ...common, api, token, trouble: (what) => troubles.push(`${name}: ${what}`) }),
     )
   }
 
@@ -67,6 +70,7 @@ export async function gather(
   }
 
   return {
+    troubles,
     talk: (messages, durationMs) => runLoad({ persons, rooms, messages, durationMs, random }),
     async settle(timeoutMs) {
       const deadline = systemScheduler.now() + timeoutMs

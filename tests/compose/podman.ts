@@ -103,6 +103,10 @@ export interface Stack {
   build(): Promise<void>
   /** Starts what is not running, as the user would; resolves when compose returns, which waits for who depends on whom. */
   up(): Promise<void>
+  /** Starts or ends gateways until there are so many, as the user would. */
+  scaleGateways(count: number): Promise<void>
+  /** Tells a container to stop, as long as it takes, and starts it again. */
+  restart(container: Container): Promise<void>
   containers(): Promise<readonly Container[]>
   container(service: string): Promise<Container>
   /** Resolves when every service that lasts is healthy; rejects with the logs of those that are not in time. */
@@ -133,6 +137,7 @@ export async function composeStack(project = `${PROJECT}${process.pid}`): Promis
     LISTEN: '127.0.0.1',
     ADMIN_USERNAME: '',
     LOG_LEVEL: '',
+    GATEWAYS: '1',
     // Tests say more than people do.
     COMMANDS_PER_SECOND: '500',
     COMMAND_BURST: '5000',
@@ -180,6 +185,15 @@ export async function composeStack(project = `${PROJECT}${process.pid}`): Promis
     return (await Promise.all(told)).join('\n')
   }
 
+  async function up(): Promise<void> {
+    try {
+      await compose(['up', '-d'], 300_000)
+    } catch (error) {
+      // Compose waits for ever for what never becomes healthy, and does not say for what.
+      throw new Error(`${(error as Error).message}\n${await ills()}`)
+    }
+  }
+
   return {
     project,
     port,
@@ -189,13 +203,13 @@ export async function composeStack(project = `${PROJECT}${process.pid}`): Promis
     async build() {
       await compose(['build'], 600_000)
     },
-    async up() {
-      try {
-        await compose(['up', '-d'], 300_000)
-      } catch (error) {
-        // Compose waits for ever for what never becomes healthy, and does not say for what.
-        throw new Error(`${(error as Error).message}\n${await ills()}`)
-      }
+    up,
+    async scaleGateways(count) {
+      env.GATEWAYS = String(count)
+      await up()
+    },
+    async restart({ id }) {
+      await execute(['restart', '-t', '45', id], 60_000)
     },
     async healthy(timeoutMs) {
       const deadline = Date.now() + timeoutMs
