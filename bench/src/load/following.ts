@@ -1,4 +1,7 @@
+import { backoffMs } from '@klatsch/streams'
 import type { Talk } from './talk.ts'
+
+const TRIES = 5
 
 export interface Cursor {
   readonly seq: number
@@ -128,7 +131,7 @@ export class Following implements Talk {
     const seqOf = () => this.cursors.get(subject)?.seq ?? 0
     try {
       while (seqOf() < healing.head) {
-        const { items } = await fetchEvents(subject, seqOf())
+        const { items } = await this.#patiently(() => fetchEvents(subject, seqOf()))
         if (items.length === 0) throw new Error('an empty page before the head')
         for (const text of items) this.#event(subject, text)
       }
@@ -139,6 +142,19 @@ export class Following implements Talk {
     // What a page had already comes once more on the socket: that is no event twice.
     for (const text of healing.held) if (seqIn(text) > seqOf()) this.#event(subject, text)
     this.#look()
+  }
+
+  /** Tries again what the server had no time for. */
+  async #patiently<T>(task: () => Promise<T>): Promise<T> {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        return await task()
+      } catch (error) {
+        if (failures === TRIES) throw error
+        const wait = backoffMs(failures, 250, 5_000, Math.random)
+        await new Promise((resolve) => setTimeout(resolve, wait))
+      }
+    }
   }
 }
 

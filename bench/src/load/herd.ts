@@ -18,7 +18,9 @@ export interface HerdReport {
 }
 
 const PING_MS = 20_000
-const WHOLE_MS = 60_000
+const WHOLE_MS = 110_000
+/** A page may wait behind those of everyone else. */
+const PAGE_MS = 100_000
 const PAGE = 200
 
 export interface HerdOfVisitors {
@@ -129,7 +131,7 @@ function fetcher(port: number, token: string): FetchEvents {
     const path = `/api/rooms/${subject.slice('room:'.length)}/events?after=${after}&limit=${PAGE}`
     const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
       headers: { authorization: `Bearer ${token}` },
-      signal: AbortSignal.timeout(30_000),
+      signal: AbortSignal.timeout(PAGE_MS),
     })
     if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`)
     const { items, head } = (await answer.json()) as { items: object[]; head: number }
