@@ -36,7 +36,7 @@ export async function makePeople({ sql }: Stack, count: number): Promise<Person[
       const id = randomUUID()
       const sid = randomUUID()
       const username = `bench-${id.slice(0, 8)}-${index}`
-      const token = await new SignJWT({ sid, username, name: username })
+      const token = await new SignJWT({ sid, username, name: username, guest: false, admin: false })
         .setProtectedHeader({ alg: 'EdDSA', kid })
         .setSubject(id)
         .setIssuer('klatsch')
