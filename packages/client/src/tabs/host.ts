@@ -59,6 +59,8 @@ export class Host {
   constructor(options: HostOptions) {
     this.#options = options
     const { client } = options
+    // What ended must be asked for anew, should a tab want it again.
+    client.on('unfollowed', ({ subject }) => this.#asked.delete(subject))
     for (const name of PASSED_ON) client.on(name, (value: unknown) => this.#tell({ name, value } as Tell))
     client.on('rejected', ({ command, error }) =>
       this.#tell({ name: 'rejected', value: { command, error: plainError(error) } }),

@@ -359,6 +359,7 @@ export class Tab implements Client {
       }
       case 'unfollowed':
         this.#at.delete(tell.value.subject)
+        this.#modes.delete(tell.value.subject)
         this.#emit('unfollowed', tell.value)
         return
       case 'digest':
