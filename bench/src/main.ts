@@ -24,9 +24,9 @@ const results = fileURLToPath(new URL('../../.results', import.meta.url))
 const help = `npm run bench [-- [--profile] [--quick] figure …]
 
 Measures Klatsch beside the least that the same work costs, in turns, on a Kafka and a Postgres of its own,
-prints a table and writes .results/bench.json. Without names, all figures; about ten minutes.
+prints a table and writes .results/bench.json. Without names, all figures; about half an hour.
 
-${figures.map(({ name, describe }) => `  ${name.padEnd(10)}${describe}`).join('\n')}
+${figures.map(({ name, describe }) => `  ${name.padEnd(13)}${describe}`).join('\n')}
 
   --profile   writes CPU profiles of gateway and chat to .results/profiles
   --quick     fewer rounds of crowd, storm, slow and resume, and shorter ones

@@ -1,4 +1,5 @@
 // People of both kinds in rooms, and what they have seen held against what they were promised.
+import { KlatschError } from '@klatsch/contracts'
 import {
   check,
   createPerson,
@@ -69,6 +70,16 @@ export async function gather(
     }
   }
 
+  /** All that HTTP tells; nothing while a part of the server is away. */
+  async function readAll(): Promise<Read[] | undefined> {
+    try {
+      return await readHttp(accounts[0]!.api, rooms)
+    } catch (error) {
+      if (error instanceof KlatschError && error.retryable) return undefined
+      throw error
+    }
+  }
+
   return {
     troubles,
     talk: (messages, durationMs) => runLoad({ persons, rooms, messages, durationMs, random }),
@@ -77,11 +88,11 @@ export async function gather(
       for (;;) {
         const answered = persons.every((person) => person.waiting === 0)
         // Read only when nothing more is to come: what HTTP tells must be whole as well.
-        const told = answered ? await readHttp(accounts[0]!.api, rooms) : []
+        const told = answered ? await readAll() : undefined
         const late = persons.filter(
-          (person) => person.waiting > 0 || told.some(({ room, seq }) => seq > person.head(room)),
+          (person) => person.waiting > 0 || told?.some(({ room, seq }) => seq > person.head(room)),
         )
-        if (late.length === 0) return finding(told)
+        if (told && late.length === 0) return finding(told)
         if (systemScheduler.now() > deadline) {
           const states = late.map(({ name, state, waiting }) => `${name}: ${state}, ${waiting} unanswered`)
           throw new Error(`not done after ${timeoutMs} ms: ${states.join('; ')}`)

@@ -210,7 +210,7 @@ describe.skipIf(inject('stack').dataDir === '')('the laboratory', () => {
     expect((await redrive({ dryRun: true })).body).toMatchObject({ count: 3, skipped: 0 })
     expect((await ask(`/faults/${fault.rule.id}`, { method: 'DELETE' })).body.state).toBe('halted')
     await acked(wire, sendFrame(v7(), room, 'meanwhile'))
-    expect(wire.events(room)).toHaveLength(1)
+    await expect.poll(() => wire.events(room).length).toBe(1)
 
     const { status, body } = await redrive({})
     expect([status, body.count]).toEqual([202, 3])
