@@ -100,6 +100,24 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
     300_000,
   )
 
+  test('of two gateways each is restarted while people write, and nobody is cut off', async () => {
+    await stack.scaleGateways(2)
+    await stack.healthy(60_000)
+    const gateways = (await stack.containers()).filter(({ service }) => service === 'gateway')
+    expect(gateways).toHaveLength(2)
+    const before = company!.troubles.length
+    const talking = company!.talk(200, 45_000)
+    for (const gateway of gateways) {
+      await stack.restart(gateway)
+      await stack.healthy(60_000)
+    }
+    await talking
+    const { sent, acked, wrong } = await company!.settle(60_000)
+    expect({ acked, wrong }).toEqual({ acked: sent, wrong: [] })
+    expect(company!.troubles.slice(before)).toEqual([])
+    await stack.scaleGateways(1)
+  }, 300_000)
+
   test('the same command again changes nothing', async () => {
     const before = await secretsOf(stack)
     await stack.up()
@@ -107,7 +125,7 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
     expect(await secretsOf(stack)).toEqual(before)
     for (const service of ONCE) expect((await stack.container(service)).exitCode, service).toBe(0)
     await company!.talk(10, 200)
-    expect(await company!.settle(30_000)).toEqual({ sent: 560, acked: 560, wrong: [] })
+    expect(await company!.settle(30_000)).toEqual({ sent: 760, acked: 760, wrong: [] })
   }, 480_000)
 
   test('taken down with its volumes, it leaves nothing', async () => {

@@ -103,6 +103,10 @@ export interface Stack {
   build(): Promise<void>
   /** Starts what is not running, as the user would; resolves when compose returns, which waits for who depends on whom. */
   up(): Promise<void>
+  /** Starts or ends gateways until there are so many, as the user would. */
+  scaleGateways(count: number): Promise<void>
+  /** Tells a container to stop, as long as it takes, and starts it again. */
+  restart(container: Container): Promise<void>
   containers(): Promise<readonly Container[]>
   container(service: string): Promise<Container>
   /** Resolves when every service that lasts is healthy; rejects with the logs of those that are not in time. */
@@ -200,6 +204,13 @@ export async function composeStack(project = `${PROJECT}${process.pid}`): Promis
       await compose(['build'], 600_000)
     },
     up,
+    async scaleGateways(count) {
+      env.GATEWAYS = String(count)
+      await up()
+    },
+    async restart({ id }) {
+      await execute(['restart', '-t', '45', id], 60_000)
+    },
     async healthy(timeoutMs) {
       const deadline = Date.now() + timeoutMs
       while ((await containers()).some(isIll)) {

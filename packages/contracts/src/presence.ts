@@ -15,8 +15,11 @@ export const presenceTimes = {
    * that time counts against nobody.
    */
   maxStepMs: 2_000,
-  /** A session that ended is kept for so long: who reloads a page is not offline in between. */
-  graceMs: 4_000,
+  /**
+   * A session that ended is kept for so long: who reloads a page is not offline in between. With an owner killed at
+   * the end of it (a group's session timeout, 6 s, and the rebalance) it still is no ghost for longer than 10 s.
+   */
+  graceMs: 2_500,
   /** The same for the sessions of a gateway that shuts down. */
   handOverMs: 7_000,
   /** Gateways say so often who looks at which rooms; what they said counts for no longer than `audienceMs`. */

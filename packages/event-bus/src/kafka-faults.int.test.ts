@@ -190,8 +190,13 @@ describe('faults of a real broker', { timeout: 180_000 }, () => {
   })
 
   test('with the bug two-sends-in-flight, the same finds acknowledged records lost', async () => {
-    const found = await cutAfterAppend(10, true, { twoSendsInFlight: true })
-    expect(found.filter((problem) => problem.endsWith('is lost')).length).toBeGreaterThan(0)
+    const lost: string[] = []
+    // Whether both sends are under way when the connection is cut is the broker's to say: not every go finds it.
+    for (let go = 0; go < 10 && lost.length === 0; go += 1) {
+      const found = await cutAfterAppend(10, true, { twoSendsInFlight: true })
+      lost.push(...found.filter((problem) => problem.endsWith('is lost')))
+    }
+    expect(lost.length).toBeGreaterThan(0)
   })
 
   test('with the bug key-order-off, records of a key change places without any fault', async () => {

@@ -316,6 +316,24 @@ describe('a new owner', () => {
     expect(world.owner!.state.settled).toBe(true)
   })
 
+  test('[S4] owes the grace of a session that ends before anybody said that it was there', () => {
+    for (const back of [true, false]) {
+      const world = settledWorld()
+      world.gateways[0]!.open('ada', 's1')
+      world.gateways[0]!.open('bob', 's2')
+      world.run(12_000)
+      world.disown()
+      world.gateways[0]!.close('s1')
+      world.own(true)
+      world.run(2_000)
+      expect(world.owner!.state.settled).toBe(true)
+      if (back) world.gateways[1]!.open('ada', 's3')
+      world.run(10_000)
+      expect(changes(world, 'ada')).toEqual(back ? ['online'] : ['online', 'offline'])
+      expect(changes(world, 'bob')).toEqual(['online'])
+    }
+  })
+
   test('ends what died with the last owner', () => {
     const world = settledWorld()
     world.gateways[0]!.open('ada', 's1')

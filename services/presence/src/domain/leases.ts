@@ -81,8 +81,13 @@ function hear(turn: Turn, signal: GatewaySignal): void {
   if (signal.full) takeFull(turn, signal, lease, signal.full, signal.sessions ?? [])
   else for (const session of signal.sessions ?? []) hold(turn, signal.gateway, lease, session)
   for (const { user, session, graceMs: asked } of signal.ended ?? []) {
-    if (lease.sessions.delete(session))
-      leave(turn, signal.gateway, user, session, Math.min(asked, handOverMs))
+    // An owner that is still rebuilding has not heard of the session: what it is owed is the same as with any owner.
+    if (!lease.sessions.delete(session)) {
+      const person = personOf(partition, user)
+      if (partition.settled || indexOf(person, signal.gateway, session) >= 0) continue
+      person.held.push({ user, session, gateway: signal.gateway, idle: false })
+    }
+    leave(turn, signal.gateway, user, session, Math.min(asked, handOverMs))
   }
   for (const { user, room, typing } of signal.typing ?? []) {
     turn.events.push({ kind: 'typing', user, room, typing, ...turn.stamp })
