@@ -36,6 +36,7 @@ import { globalRoomWelcome } from './outbound/welcome.ts'
 
 const HOUR_MS = 3_600_000
 const SESSION_ENDS_MS = 3_000
+const MARK_MS = 100
 const now = Date.now
 const newSecret = () => randomBytes(32).toString('base64url')
 
@@ -70,6 +71,9 @@ await runService(
       onBatch: metrics.batch,
       faults: { persist: faults.point('chat.persist'), persisted: faults.point('chat.persisted') },
     })
+    const mark = () => processor.markPublished().catch(onFault)
+    await use({ close: mark })
+    await use(every(MARK_MS, () => void mark()))
     const handle = faultyHandler(processor.handle, faults.point('chat.consume'))
     const consumer = await use(
       await consumeCommands(bus, { ...processor, handle }, deadLetters, attempts, metrics.held, bugs),

@@ -47,10 +47,12 @@ export function storeContract(start: () => Promise<StoreHarness>): void {
     return { publisher, processor }
   }
   async function feed(...commands: make.TestCommand[]): Promise<void> {
-    await newProcessor().processor.handle(
+    const { processor } = newProcessor()
+    await processor.handle(
       commands.map(({ record }) => record),
       calm,
     )
+    await processor.markPublished()
   }
   async function until<T>(work: () => Promise<T>): Promise<T> {
     for (;;) {

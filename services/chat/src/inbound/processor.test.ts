@@ -384,6 +384,21 @@ describe('[C8] what is committed and not published', () => {
     await world.feed(make.send(room.subject, 'hi', 'ada'))
     expect(eventsOf(world.log).map(({ seq }) => seq)).toEqual([1, 2, 3])
   })
+  test('what is on the log is noted with the next batch of its stream, or when asked to; nothing goes out twice for it', async () => {
+    const room = make.create('ada')
+    const position = () => world.store.heads.get(room.subject)?.publishedSeq
+    await world.feed(room)
+    expect(position()).toBe(0)
+    await world.feed(make.send(room.subject, 'hi', 'ada'))
+    expect(position()).toBe(2)
+    await world.processor.markPublished()
+    expect(position()).toBe(3)
+    await world.feed(make.send(room.subject, 'ho', 'ada'))
+    for (let partition = 0; partition < 12; partition++) await world.processor.sweep(partition)
+    expect(position()).toBe(4)
+    const ours = eventsOf(world.log).filter(({ subject }) => subject === room.subject)
+    expect(ours.map(({ seq }) => seq)).toEqual([1, 2, 3, 4])
+  })
   test('a published position does not jump over a hole', async () => {
     const room = make.create('ada')
     world.publisher.failing = 'refused'

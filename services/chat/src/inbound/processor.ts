@@ -17,6 +17,7 @@ import {
 import { type Bugs, noBugs } from '../domain/bugs.ts'
 import type { CommandStore, PublishedRange, Unpublished } from '../domain/command-store.ts'
 import { replyOf } from '../domain/outcomes.ts'
+import { unmarkedRanges } from '../domain/unmarked.ts'
 import { announce } from '../outbound/announce.ts'
 import { decodeCommand, heldOutcome, originOf } from './decode.ts'
 import { inGroups } from './groups.ts'
@@ -24,6 +25,8 @@ import { traced } from './tracing.ts'
 
 /** Events that a sweep reads and publishes at a time. */
 const SWEEP_EVENTS = 500
+/** Locks of a transaction that marks what is published. */
+const MARKED_AT_ONCE = 1_000
 
 export interface ProcessorOptions {
   readonly store: CommandStore
@@ -55,6 +58,11 @@ export interface CommandProcessor {
   readonly handle: BatchHandler
   /** Publishes what is committed and not yet published of the partition's streams. Never beside `handle`. */
   sweep(partition: number, signal?: AbortSignal): Promise<void>
+  /**
+   * Writes down which events are on the log, of streams that no later batch did it for. To be called now and then, and
+   * in the end: what a process dies with is published once more.
+   */
+  markPublished(): Promise<void>
   /** Gives a record that could not be decided its outcome, and tells its sender. */
   hold(letter: DeadLetter): Promise<void>
 }
@@ -66,6 +74,7 @@ export interface CommandProcessor {
 export function commandProcessor(options: ProcessorOptions): CommandProcessor {
   const { store, now, newSalt, bugs = noBugs } = options
   const { persist, persisted } = options.faults ?? { persist: calmPoint, persisted: calmPoint }
+  const unmarked = unmarkedRanges()
 
   async function publish(emitted: readonly Emitted[], answers: readonly Answer[]): Promise<void> {
     try {
@@ -73,14 +82,23 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
     } catch (cause) {
       throw new PassingFault('the log did not take the records', { cause })
     }
-    const ranges = rangesOf(emitted)
-    if (ranges.length > 0) await store.markPublished(ranges)
+    unmarked.add(rangesOf(emitted))
+  }
+
+  async function markPublished(): Promise<void> {
+    const all = unmarked.ranges
+    for (let at = 0; at < all.length; at += MARKED_AT_ONCE) {
+      const ranges = all.slice(at, at + MARKED_AT_ONCE)
+      await store.markPublished(ranges)
+      for (const { stream, upTo } of ranges) unmarked.marked(stream, upTo)
+    }
   }
 
   /** Publishes what is not published of `of`, page by page, in order. */
   async function catchUp(of: Unpublished, signal?: AbortSignal): Promise<void> {
     let before: string | undefined
     while (!signal?.aborted) {
+      await markPublished()
       const events = await store.unpublished(of, SWEEP_EVENTS)
       const first = events[0]?.id
       if (first === undefined) return
@@ -97,8 +115,13 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
     if (persist.armed) await persist.strike(targetsOf(commands))
     const began = now()
     const decision = await store.transact(requestOf(commands), (loaded) =>
-      decideBatch(commands, loaded, { now: began, newSalt, bugs }),
+      decideBatch(
+        commands,
+        { ...loaded, heads: unmarked.heads(loaded.heads) },
+        { now: began, newSalt, bugs },
+      ),
     )
+    for (const [stream, { publishedSeq }] of decision.heads) unmarked.marked(stream, publishedSeq)
     if (persisted.armed) await persisted.strike(targetsOf(commands))
     const committed = now()
     // Someone committed and did not get to publish: that goes first, so that the log keeps the stream's order.
@@ -128,6 +151,7 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
 
   return {
     handle,
+    markPublished,
     sweep: (partition, signal) => catchUp({ partition }, signal),
     async hold({ record }) {
       const held = heldOutcome(record)

@@ -170,9 +170,10 @@ export const upsertUserRooms = rowsStatement<UserRoomRow>(
 )
 export const advanceHeads = rowsStatement<readonly [string, StreamHead]>(
   'advance-heads',
-  `UPDATE streams s SET seq = h.seq, chain = h.chain, time = h.time, message_no = h.message_no
-   FROM unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[])
-     AS h (stream, seq, chain, time, message_no)
+  `UPDATE streams s
+   SET seq = h.seq, chain = h.chain, time = h.time, message_no = h.message_no, published_seq = h.published_seq
+   FROM unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[])
+     AS h (stream, seq, chain, time, message_no, published_seq)
    WHERE s.stream = h.stream`,
   [
     texts(([stream]) => stream),
@@ -180,6 +181,7 @@ export const advanceHeads = rowsStatement<readonly [string, StreamHead]>(
     texts(([, head]) => head.chain),
     plain(([, head]) => new Date(head.time).toISOString()),
     plain(([, head]) => head.messageNo),
+    plain(([, head]) => head.publishedSeq),
   ],
 )
 export const markPublished = rowsStatement<PublishedRange>(
