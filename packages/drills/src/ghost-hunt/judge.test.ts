@@ -64,8 +64,8 @@ describe('what is not', () => {
   })
 
   test('offline while they had gone for a moment only', () => {
-    const back = [came(0), went(10_000), came(12_000)]
-    const verdict = verdictOf(back, [0, 'online'], [11_900, 'offline'], [12_100, 'online'])
+    const back = [came(0), went(10_000), came(11_900)]
+    const verdict = verdictOf(back, [0, 'online'], [11_800, 'offline'], [12_100, 'online'])
     expect(verdict.falseOffline).toHaveLength(1)
   })
 

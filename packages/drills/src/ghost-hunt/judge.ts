@@ -1,9 +1,9 @@
-import type { PresenceState } from '@klatsch/contracts'
+import { type PresenceState, presenceTimes } from '@klatsch/contracts'
 
 /** Somebody who is said to be here so long after they went is a ghost. */
 export const GHOST_MS = 10_000
 /** Who comes back within so long was never gone: reloading a page is no leaving. */
-const HASTY_MS = 3_000
+const HASTY_MS = presenceTimes.graceMs - 500
 /** What was decided just before somebody came back may still be on its way. */
 const ON_ITS_WAY_MS = 2_000
 
