@@ -1,4 +1,4 @@
-import { backoffMs } from '@klatsch/streams'
+import { comeBackMs } from '@klatsch/streams'
 import { RawSocket, type Received } from './raw-socket.ts'
 import type { Talk } from './talk.ts'
 
@@ -15,7 +15,7 @@ export class Visitor {
   readonly #options: { readonly port: number; readonly path: string; readonly received: Received }
   #socket: RawSocket | undefined
   #timer: NodeJS.Timeout | undefined
-  #attempt = 0
+  #cutAt: number | undefined
   #onWhole: () => void = () => {}
   #leaving = false
 
@@ -64,7 +64,7 @@ export class Visitor {
     clearTimeout(this.#timer)
     const socket = this.#socket
     this.#socket = undefined
-    this.#attempt = 0
+    this.#cutAt = undefined
     this.talk.cut()
     socket?.close()
   }
@@ -89,7 +89,7 @@ export class Visitor {
   #look(): void {
     if (this.talk.greeted) {
       clearTimeout(this.#timer)
-      this.#attempt = 0
+      this.#cutAt = undefined
     }
     if (this.wholeAt !== undefined || !this.talk.whole) return
     this.wholeAt = performance.now()
@@ -100,9 +100,9 @@ export class Visitor {
     clearTimeout(this.#timer)
     this.talk.cut()
     if (this.#leaving) return
-    const wait =
-      this.talk.retryAfterMs + backoffMs(this.#attempt, COME_BACK.baseMs, COME_BACK.capMs, Math.random)
-    this.#attempt += 1
-    this.#timer = setTimeout(() => this.dial(), wait)
+    const now = performance.now()
+    this.#cutAt ??= now
+    const ours = comeBackMs(now - this.#cutAt, COME_BACK.baseMs, COME_BACK.capMs, Math.random)
+    this.#timer = setTimeout(() => this.dial(), this.talk.retryAfterMs + ours)
   }
 }

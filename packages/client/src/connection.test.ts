@@ -37,19 +37,24 @@ describe('connecting', () => {
     expect(b.sockets[0]!.closedByClient).toBe(true)
   })
 
-  test('waits grow with each try that fails, half of the bound by this chance, and never above the cap', async () => {
+  test('waits grow with the time without a connection, half of the bound by this chance, and never above the cap', async () => {
     const b = bench()
     b.client.connect()
+    const began = b.scheduler.now()
     const waits: number[] = []
-    for (let round = 0; round < 9; round += 1) {
+    while (b.scheduler.now() - began < 120_000) {
       await b.settle()
+      const away = b.scheduler.now() - began
       b.socket.cut()
       const { state } = b.client
       if (state.kind !== 'waiting') throw new Error(state.kind)
-      waits.push(state.retryAt - b.scheduler.now())
-      await b.scheduler.pass(state.retryAt - b.scheduler.now())
+      const wait = state.retryAt - b.scheduler.now()
+      expect(wait).toBe(Math.round(0.5 * Math.min(10_000, Math.max(250, away / 2))))
+      waits.push(wait)
+      await b.scheduler.pass(wait)
     }
-    expect(waits).toEqual([250, 500, 1_000, 2_000, 4_000, 5_000, 5_000, 5_000, 5_000])
+    expect([waits[0], waits.at(-1)]).toEqual([125, 5_000])
+    expect(waits.length).toBeLessThan(45)
   })
 
   test('after a steady connection the next try comes quickly again', async () => {
@@ -106,7 +111,7 @@ describe('connecting', () => {
     const b = bench()
     await b.welcome()
     b.socket.cut(4429)
-    expect(b.client.state).toMatchObject({ retryAt: b.scheduler.now() + 5_250 })
+    expect(b.client.state).toMatchObject({ retryAt: b.scheduler.now() + 5_125 })
   })
 
   test('what an old socket still says is heard no more', async () => {
@@ -263,9 +268,9 @@ describe('tokens', () => {
     b.client.connect()
     await b.settle()
     expect(b.client.state.kind).toBe('waiting')
-    await b.scheduler.pass(250)
+    await b.scheduler.pass(125)
     expect(b.client.state).toMatchObject({ kind: 'waiting', reason: 'fetch failed' })
-    await b.scheduler.pass(500)
+    await b.scheduler.pass(125)
     expect(b.client.state).toMatchObject({ kind: 'stopped', code: 'auth.required' })
   })
 

@@ -1,5 +1,5 @@
 import { type ClientFrameInput, closeCodes, type ErrorCode, type WelcomeFrame } from '@klatsch/contracts'
-import { backoffMs } from '@klatsch/streams'
+import { backoffMs, comeBackMs } from '@klatsch/streams'
 import type { Incoming } from './incoming.ts'
 import { Line, type LineEnd, type LineOptions, type LineOwner } from './line.ts'
 import { timerSet } from './timers.ts'
@@ -69,8 +69,8 @@ export interface ConnectionOptions extends Omit<LineOptions, 'hello'> {
 }
 
 /**
- * One connection kept up: when it is cut, another after a random wait that grows with each try that failed; when the
- * server goes away, a second one before the first ends, without a moment in which there is none.
+ * One connection kept up: when it is cut, another after a random wait that grows with the time without a good one; when
+ * the server goes away, a second one before the first ends, without a moment in which there is none.
  */
 export class Connection {
   readonly #options: ConnectionOptions
@@ -80,6 +80,8 @@ export class Connection {
   /** Refusals of a token since the last welcome; `#refused` is the last one refused. */
   #refusals = 0
   #refused: string | undefined
+  /** When the last good connection ended; undefined while there is one, and before the first try. */
+  #cutAt: number | undefined
 
   constructor(options: ConnectionOptions) {
     this.#options = options
@@ -100,6 +102,7 @@ export class Connection {
     switch (link.kind) {
       case 'idle':
       case 'stopped':
+        this.#cutAt = undefined
         this.#refusals = 0
         this.#ask(0)
         return
@@ -256,13 +259,18 @@ export class Connection {
     if (line === link.line) {
       if (move?.kind === 'joined') this.#change(link)
       else if (move?.kind === 'opening') this.#promote(link, move)
-      else this.#failed(end, end.openMs !== undefined && end.openMs >= STEADY_MS ? 0 : link.attempt + 1)
+      else if (end.openMs === undefined || end.openMs < STEADY_MS) this.#failed(end, link.attempt + 1)
+      else {
+        this.#cutAt = undefined
+        this.#failed(end, 0)
+      }
     } else if (move?.kind === 'joined' && line === move.line) {
       // What only the first one told meanwhile was passed over, so it is no connection to go back to.
       this.#failed(end, link.attempt)
     } else if (move?.kind === 'opening' && line === move.line) {
       if (end.code === closeCodes.token) this.#refused = end.token
-      this.#moveIn(link, this.#waitAfter(end, move.attempt).ms, move.attempt + 1)
+      const again = backoffMs(move.attempt, BASE_MS, CAP_MS, this.#options.random)
+      this.#moveIn(link, this.#waitAfter(end, again).ms, move.attempt + 1)
     }
   }
 
@@ -288,21 +296,25 @@ export class Connection {
         return
       }
     }
-    const { ms, asked } = this.#waitAfter(end, attempt)
     const now = this.#options.scheduler.now()
+    this.#cutAt ??= now
+    const { ms, asked } = this.#waitAfter(
+      end,
+      comeBackMs(now - this.#cutAt, BASE_MS, CAP_MS, this.#options.random),
+    )
     const said = error === undefined ? {} : { code: error.code }
     const waiting = { attempt, retryAt: now + ms, notBefore: now + asked, reason: end.reason, ...said }
     this.#become({ kind: 'waiting', ...waiting })
     this.#timers.after(ms, () => this.#ask(attempt))
   }
 
-  /** How long to wait, and how much of that the server asked for. */
-  #waitAfter(end: LineEnd, attempt: number): { readonly ms: number; readonly asked: number } {
+  /** How long to wait, and how much of that the server asked for. `ourMs`: how long we would. */
+  #waitAfter(end: LineEnd, ourMs: number): { readonly ms: number; readonly asked: number } {
     const { random } = this.#options
     const named = Math.min(MAX_ASKED_MS, end.error?.retryAfterMs ?? 0)
     const asked = Math.max(named, end.code === closeCodes.limits ? LIMITS_MS : 0)
     // All who were sent away at a time must not come back at a time.
-    const spread = Math.max(backoffMs(attempt, BASE_MS, CAP_MS, random), Math.round((random() * named) / 2))
+    const spread = Math.max(ourMs, Math.round((random() * named) / 2))
     return { ms: asked + spread, asked }
   }
 }

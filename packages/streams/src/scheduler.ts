@@ -31,3 +31,11 @@ export function pause(scheduler: Scheduler, ms: number, signal?: AbortSignal): P
 export function backoffMs(attempt: number, baseMs: number, capMs: number, random: () => number): number {
   return Math.round(random() * Math.min(capMs, baseMs * 2 ** Math.min(attempt, 30)))
 }
+
+/**
+ * A random wait up to half of the time for which something has been away, within `baseMs` and `capMs`: what was away
+ * for a moment has everyone back a moment later, and what is away for long is seldom asked.
+ */
+export function comeBackMs(awayMs: number, baseMs: number, capMs: number, random: () => number): number {
+  return Math.round(random() * Math.min(capMs, Math.max(baseMs, awayMs / 2)))
+}
