@@ -20,7 +20,7 @@ const mayImport: Record<string, readonly string[]> = {
   'event-bus': ['contracts', 'streams'],
   client: ['contracts', 'streams'],
   'service-kit': ['contracts'],
-  'local-stack': [],
+  'local-stack': ['streams'],
   drills: ['contracts', 'streams', 'client', 'event-bus', 'local-stack'],
   cli: ['contracts', 'client', 'event-bus', 'service-kit', 'local-stack', 'drills'],
   chat: ['contracts', 'streams', 'event-bus', 'service-kit'],

@@ -1,32 +1,10 @@
-import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { v7 } from 'uuid'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { klatsch } from './command-line.ts'
 import { registered, roomOf, type TestPerson } from './people.ts'
 import { acked, enter, sendFrame } from './wire.ts'
-
-const main = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
-
-interface Ended {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
-
-function klatsch(...args: string[]): Promise<Ended> {
-  const { KLATSCH_URL: _, KAFKA_BROKERS: __, ...own } = process.env
-  const env = { ...own, KLATSCH_DATA_DIR: inject('stack').dataDir }
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', main, ...args],
-      { env, timeout: 50_000 },
-      (error, out, err) => resolve({ code: error ? Number(error.code ?? 1) : 0, out, err }),
-    )
-  })
-}
 
 // Finds the stack by its data folder, which only the one of these tests has.
 describe.skipIf(inject('stack').dataDir === '')('klatsch on the command line', () => {

@@ -1,6 +1,8 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import type { NetworkOrder } from './network/fault.ts'
+import type { NetworkRule, NetworkState } from './network/rules.ts'
 import { messageOf, Problem } from './problem.ts'
 import type { RestartStep } from './restart.ts'
 
@@ -10,28 +12,56 @@ export interface Control {
   readonly token: string
 }
 
+/** What a stack does on order, each with one answer. */
+export interface StackCalls {
+  'network/set'(order: NetworkOrder): Promise<NetworkRule>
+  'network/state'(): Promise<NetworkState>
+  /** Answers how many faults there were. */
+  'network/halt'(which: { readonly rule?: number }): Promise<number>
+  /** These answer the process id; null when there is none at the moment. */
+  'parts/kill'(which: { readonly part: string }): number | null
+  'parts/freeze'(which: { readonly part: string; readonly forMs: number }): number | null
+  'parts/wake'(which: { readonly part: string }): number | null
+}
+
 /** One JSON object a line. */
 type Line = { readonly step: RestartStep } | { readonly error: string } | { readonly done: true }
 
 const BODY_BYTES = 4_096
 
-/** Takes `POST /restart` with a JSON list of parts, and answers with a line for each step. One restart at a time. */
+/**
+ * Takes `POST /restart` with a JSON list of parts, and answers with a line for each step, one restart at a time; and
+ * `POST /<call>` with its argument, answered by `{"result"}` or `{"error"}`.
+ */
 export async function controlServer(
   restart: (named: readonly string[], onStep: (step: RestartStep) => void) => Promise<void>,
+  calls: StackCalls,
 ): Promise<Control & { close(): void }> {
   const token = randomBytes(24).toString('base64url')
   let busy = false
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const name = request.url?.slice(1) ?? ''
     if (!allowed(request, token)) return void response.writeHead(401).end()
-    if (request.method !== 'POST' || request.url !== '/restart') return void response.writeHead(404).end()
+    if (request.method !== 'POST') return void response.writeHead(404).end()
+    if (name === 'restart') return restarting(request, response)
+    if (!Object.hasOwn(calls, name)) return void response.writeHead(404).end()
+    const call = calls[name as keyof StackCalls] as (argument: unknown) => unknown
+    const said = await bodyOf(request)
+      .then(call)
+      .then((result) => ({ result }))
+      .catch((error: unknown) => ({ error: messageOf(error) }))
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(said))
+  }
+
+  async function restarting(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const say = (line: Line) => response.write(`${JSON.stringify(line)}\n`)
     response.writeHead(200, { 'content-type': 'application/x-ndjson' })
     try {
       if (busy) throw new Problem('A restart is under way already.')
       busy = true
       try {
-        await restart(await namesIn(request), (step) => say({ step }))
+        await restart(namesIn(await bodyOf(request)), (step) => say({ step }))
       } finally {
         busy = false
       }
@@ -67,41 +97,16 @@ function allowed(request: IncomingMessage, token: string): boolean {
   return given.length === expected.length && timingSafeEqual(given, expected)
 }
 
-async function namesIn(request: IncomingMessage): Promise<string[]> {
+async function bodyOf(request: IncomingMessage): Promise<unknown> {
   let text = ''
   for await (const chunk of request.setEncoding('utf8')) {
     text += chunk
-    if (text.length > BODY_BYTES) throw new Problem('That list is too long.')
+    if (text.length > BODY_BYTES) throw new Problem('That order is too long.')
   }
-  const names: unknown = JSON.parse(text)
-  if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names
-  throw new Problem('A list of parts is needed.')
+  return JSON.parse(text)
 }
 
-/** Has a running stack restart these parts, all when none is named. @throws Problem with its reason when it fails. */
-export async function askToRestart(
-  { url, token }: Control,
-  named: readonly string[],
-  onStep: (step: RestartStep) => void,
-): Promise<void> {
-  const response = await fetch(`${url}/restart`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${token}` },
-    body: JSON.stringify(named),
-  }).catch((cause: unknown) => {
-    throw new Problem(`The stack does not answer at ${url}. Is it still running?`, { cause })
-  })
-  if (!response.ok || !response.body) throw new Problem(`The stack refused (${response.status}).`)
-  let rest = ''
-  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + chunk).split('\n')
-    rest = lines.pop() ?? ''
-    for (const text of lines) {
-      const line: Line = JSON.parse(text)
-      if ('step' in line) onStep(line.step)
-      else if ('error' in line) throw new Problem(line.error)
-      else return
-    }
-  }
-  throw new Problem('The stack ended in the middle of the restart.')
+function namesIn(names: unknown): string[] {
+  if (Array.isArray(names) && names.every((name) => typeof name === 'string')) return names
+  throw new Problem('A list of parts is needed.')
 }

@@ -1,15 +1,29 @@
+/** One more port of a broker, for whoever calls it by another: a proxy's. Its answers name that one. */
+export interface Listener {
+  readonly name: string
+  readonly port: number
+  readonly advertised: number
+}
+
 /** What a broker of our own is told. One node, broker and controller in one, reachable over loopback only. */
 export function serverProperties(settings: {
   port: number
   controllerPort: number
   dataDir: string
+  listeners?: readonly Listener[]
 }): string {
+  const all = [
+    { name: 'PLAINTEXT', port: settings.port, advertised: settings.port },
+    ...(settings.listeners ?? []),
+  ]
+  const controller = { name: 'CONTROLLER', port: settings.controllerPort }
+  const at = (name: string, port: number) => `${name}://127.0.0.1:${port}`
   return properties({
     'process.roles': 'broker,controller',
     'node.id': '1',
-    listeners: `PLAINTEXT://127.0.0.1:${settings.port},CONTROLLER://127.0.0.1:${settings.controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${settings.port}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: [...all, controller].map(({ name, port }) => at(name, port)).join(','),
+    'advertised.listeners': all.map(({ name, advertised }) => at(name, advertised)).join(','),
+    'listener.security.protocol.map': [...all, controller].map(({ name }) => `${name}:PLAINTEXT`).join(','),
     'controller.listener.names': 'CONTROLLER',
     'inter.broker.listener.name': 'PLAINTEXT',
     'controller.quorum.voters': `1@127.0.0.1:${settings.controllerPort}`,

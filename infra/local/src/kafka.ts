@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { classArchive } from './class-archive.ts'
 import { cacheFolder, classPath, ensureJars } from './jars.ts'
 import { findJava, type Java } from './java.ts'
-import { log4j, serverProperties } from './kafka-config.ts'
+import { type Listener, log4j, serverProperties } from './kafka-config.ts'
 import { answersMetadata } from './kafka-probe.ts'
 import { freePorts } from './ports.ts'
 import { diskFull, explainFileError, halfWritten, messageOf, Problem, saysDiskFull } from './problem.ts'
@@ -18,6 +18,8 @@ export interface KafkaOptions {
   readonly dir: string
   /** The port on 127.0.0.1; a free one when not given. */
   readonly port?: number
+  /** More ports, for those who call it through a proxy. */
+  readonly listeners?: readonly Listener[]
   /** Its log; by default `kafka.log` in `dir`. */
   readonly logFile?: string
   /** The folder of the verified jars (`ensureJars`); by default KAFKA_LIBS, else the cache is filled as needed. */
@@ -51,8 +53,8 @@ export async function prepareKafka(options: KafkaOptions & SuperviseOptions): Pr
   const java = options.java ?? (await findJava())
   const [controllerPort, freePort] = await freePorts(2)
   const port = options.port ?? freePort!
-  const { dir, logFile = join(dir, 'kafka.log') } = options
-  const part = await kafkaPart({ dir, port, controllerPort: controllerPort!, libs, java, logFile })
+  const { dir, logFile = join(dir, 'kafka.log'), listeners = [] } = options
+  const part = await kafkaPart({ dir, port, controllerPort: controllerPort!, listeners, libs, java, logFile })
   return Object.assign(supervise(part, options), { brokers: `127.0.0.1:${port}`, port, libs })
 }
 
@@ -60,6 +62,7 @@ interface KafkaSettings {
   readonly dir: string
   readonly port: number
   readonly controllerPort: number
+  readonly listeners: readonly Listener[]
   readonly libs: string
   readonly java: Java
   readonly logFile: string
@@ -75,7 +78,12 @@ async function kafkaPart(settings: KafkaSettings): Promise<Part> {
   )
   await writeFile(
     join(dir, CONFIG),
-    serverProperties({ port, controllerPort: settings.controllerPort, dataDir: DATA }),
+    serverProperties({
+      port,
+      controllerPort: settings.controllerPort,
+      listeners: settings.listeners,
+      dataDir: DATA,
+    }),
   )
   await writeFile(join(dir, LOG4J), log4j(relative(dir, logFile)))
   await formatOnce({ dir, java, classes })

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
-import { askToRestart, controlServer } from './control.ts'
+import { controlServer, type StackCalls } from './control.ts'
+import { askStack, askToRestart } from './control-client.ts'
 import { replaceable } from './replaceable.ts'
 import { partsToRestart, type RestartStep, restartInTurn } from './restart.ts'
 import type { Supervised } from './supervisor.ts'
@@ -8,6 +9,18 @@ const closing: (() => void)[] = []
 afterEach(() => {
   for (const close of closing.splice(0)) close()
 })
+
+const refuse = () => {
+  throw new Error('not here')
+}
+const noCalls: StackCalls = {
+  'network/set': refuse,
+  'network/state': refuse,
+  'network/halt': refuse,
+  'parts/kill': refuse,
+  'parts/freeze': refuse,
+  'parts/wake': refuse,
+}
 
 /** A part of which each process writes down what is done to it. */
 function thing(name: string, { besides = true, fails = false } = {}) {
@@ -74,7 +87,7 @@ test('a stack is told over its control address, step by step, and by whoever has
     ['b', b.part],
   ])
   for (const part of parts.values()) await part.start()
-  const control = await controlServer((named, onStep) => restartInTurn(parts, named, onStep))
+  const control = await controlServer((named, onStep) => restartInTurn(parts, named, onStep), noCalls)
   closing.push(control.close)
   const steps: string[] = []
   const onStep = ({ part, step }: RestartStep) => void steps.push(`${part} ${step}`)
@@ -85,4 +98,20 @@ test('a stack is told over its control address, step by step, and by whoever has
   expect(steps.slice(4)).toEqual(['a starting', 'a handing over', 'a done'])
   control.close()
   await expect(askToRestart(control, [], onStep)).rejects.toThrow('does not answer')
+})
+
+test('a call has one answer, or the reason why not', async () => {
+  const asked: unknown[] = []
+  const control = await controlServer(async () => {}, {
+    ...noCalls,
+    'parts/freeze': (which) => {
+      asked.push(which)
+      return 7
+    },
+  })
+  closing.push(control.close)
+  expect(await askStack(control, 'parts/freeze', { part: 'a', forMs: 5 })).toBe(7)
+  expect(asked).toEqual([{ part: 'a', forMs: 5 }])
+  await expect(askStack(control, 'parts/kill', { part: 'a' })).rejects.toThrow('not here')
+  await expect(askStack({ ...control, token: 'x' }, 'parts/kill', { part: 'a' })).rejects.toThrow('401')
 })

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { PlannedNetwork } from './network/network.ts'
 
 /** The environment of the services: the user's own, and what the stack decides. */
 export interface StackEnv {
@@ -34,6 +35,8 @@ export function stackEnv(
     readonly admin: string
     /** Whether the services share their ports with their successors. */
     readonly share: boolean
+    /** Where the services call the servers, if not at the servers' own ports. */
+    readonly via?: PlannedNetwork['via']
   },
 ): StackEnv {
   const shared = {
@@ -45,14 +48,22 @@ export function stackEnv(
   const ports = { REUSE_PORT: String(stack.share) }
   const toKafka = { ...(env.KAFKA_BROKERS ? {} : plainKafka), KAFKA_BROKERS: stack.brokers }
   const toPostgres = { ...(env.DATABASE_URL ? {} : plainPostgres), DATABASE_URL: stack.databaseUrl }
+  const kafkaOf = (service: string) => {
+    const port = stack.via?.('kafka', service)
+    return port === undefined ? toKafka : { ...toKafka, KAFKA_BROKERS: `127.0.0.1:${port}` }
+  }
+  const postgresOf = (service: string) => {
+    const port = stack.via?.('postgres', service)
+    return port === undefined ? toPostgres : { ...toPostgres, DATABASE_URL: atPort(stack.databaseUrl, port) }
+  }
   return {
     kafka: { ...shared, ...toKafka },
     database: { ...shared, ...toPostgres },
     chat: {
       ...shared,
       ...ports,
-      ...toKafka,
-      ...toPostgres,
+      ...kafkaOf('chat'),
+      ...postgresOf('chat'),
       HOST: '127.0.0.1',
       PORT: String(stack.chatPort),
       ADMIN_USERNAME: stack.admin,
@@ -61,7 +72,7 @@ export function stackEnv(
     gateway: {
       ...shared,
       ...ports,
-      ...toKafka,
+      ...kafkaOf('gateway'),
       DATABASE_URL: undefined,
       // Each process and each successor has a name of its own.
       GATEWAY_INSTANCE: undefined,
@@ -73,7 +84,7 @@ export function stackEnv(
     presence: {
       ...shared,
       ...ports,
-      ...toKafka,
+      ...kafkaOf('presence'),
       DATABASE_URL: undefined,
       HOST: '127.0.0.1',
       PORT: String(stack.presencePort),
@@ -81,11 +92,19 @@ export function stackEnv(
     lab: {
       ...shared,
       ...ports,
-      ...toKafka,
-      ...toPostgres,
+      ...kafkaOf('lab'),
+      ...postgresOf('lab'),
       HOST: '127.0.0.1',
       PORT: String(stack.labPort),
       CHAT_URL: `http://127.0.0.1:${stack.chatPort}`,
     },
   }
+}
+
+function atPort(databaseUrl: string, port: number): string {
+  // For what talks to Kafka alone, it is not known yet.
+  if (databaseUrl === '') return ''
+  const url = new URL(databaseUrl)
+  url.port = String(port)
+  return url.href
 }

@@ -6,6 +6,7 @@ import { cacheFolder, ensureJars, type Progress } from './jars.ts'
 import { findJava } from './java.ts'
 import { prepareKafka } from './kafka.ts'
 import { logFile } from './log-file.ts'
+import { type Network, planNetwork } from './network/network.ts'
 import { buildPage } from './page.ts'
 import { projectRoot } from './paths.ts'
 import { canSharePorts, freePorts } from './ports.ts'
@@ -15,7 +16,9 @@ import { type RestartStep, restartInTurn } from './restart.ts'
 import { runFileOf } from './run-file.ts'
 import { runScript } from './scripts.ts'
 import { servicePart } from './services.ts'
+import { type Signals, signalsTo } from './signals.ts'
 import { stackEnv } from './stack-env.ts'
+import { inStopOrder } from './stop-order.ts'
 import { type Supervised, supervise } from './supervisor.ts'
 
 export interface StackOptions {
@@ -36,7 +39,7 @@ export interface StackOptions {
   readonly signal?: AbortSignal
 }
 
-export interface Stack {
+export interface Stack extends Signals {
   /** Where people click. */
   readonly url: string
   readonly brokers: string
@@ -46,22 +49,22 @@ export interface Stack {
   readonly accounts: readonly DemoAccount[]
   /** Every process that is kept running, by name. */
   readonly parts: ReadonlyMap<string, Supervised>
-  /** Sends a signal to a part. It comes back by itself when it ends by that. */
-  kill(part: string, signal: NodeJS.Signals): void
+  /** The ways from the services to Kafka and Postgres. Without the laboratory they cannot be spoilt. */
+  readonly network: Network
   /** Replaces services one after the other, each by a successor that is ready before it ends; all when none is named. */
   restart(named: readonly string[], onStep?: (step: RestartStep) => void): Promise<void>
   /** Stops everything in order: services, then Kafka and Postgres. */
   stop(): Promise<void>
 }
 
-const SERVERS: ReadonlySet<string> = new Set(['kafka', 'postgres'])
 const SCRIPT_MS = 120_000
 /** What a retiring process may take besides its drain: the services' own limit, and a little more. */
 const RETIRE_MS = 45_000
 /** As in the gateway's own settings. */
 const DRAIN_MS = 15_000
 
-const labIsOn = (env: NodeJS.ProcessEnv): boolean => env.LAB_ENABLED === 'true'
+/** A stack of one's own is there to be taken apart. */
+const labIsOn = (env: NodeJS.ProcessEnv): boolean => (env.LAB_ENABLED || 'true') === 'true'
 
 /** Starts the whole of Klatsch on this machine and resolves when it is ready. */
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -86,6 +89,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const logFiles: { close(): void }[] = []
   const runFile = runFileOf(dataDir, { url, port, internal: urls })
 
+  const plan = await planNetwork([
+    ...(labIsOn(env) && !env.KAFKA_BROKERS ? (['kafka'] as const) : []),
+    ...(labIsOn(env) && !env.DATABASE_URL ? (['postgres'] as const) : []),
+  ])
+  const signals = signalsTo(parts)
   const drainMs = Number(env.DRAIN_MS) || DRAIN_MS
 
   const gaveUp = new AbortController()
@@ -110,12 +118,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const java = await findJava(env)
     const libs = await ensureJars(cacheFolder(join(dataDir, 'cache'), env), options.onProgress)
     const files = { dir: join(dataDir, 'kafka'), logFile: join(logs, 'kafka.log') }
-    return (await up(await prepareKafka({ ...files, java, libs, ...watching }))).brokers
+    const { listeners } = plan
+    return (await up(await prepareKafka({ ...files, java, libs, listeners, ...watching }))).brokers
   }
 
   async function database(): Promise<string> {
     if (env.DATABASE_URL) return env.DATABASE_URL
-    const files = { dir: join(dataDir, 'postgres'), onLine: logged('postgres') }
+    const port = plan.postgres === undefined ? {} : { port: plan.postgres }
+    const files = { dir: join(dataDir, 'postgres'), onLine: logged('postgres'), ...port }
     return (await up(await preparePostgres({ ...files, ...watching }))).database('klatsch')
   }
 
@@ -146,6 +156,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       pageDir: join(projectRoot, 'frontend', 'dist'),
       admin,
       share,
+      via: plan.via,
     })
 
   async function kafkaWithTopics(): Promise<string> {
@@ -169,20 +180,25 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       'services/chat/src/migrate.ts',
       scriptEnv,
     )
-    if (labIsOn(scriptEnv)) {
+    if (labIsOn(env)) {
       await script('The schema of the laboratory could not be made', 'services/lab/src/migrate.ts', scriptEnv)
     }
     return databaseUrl
   }
 
   const restart: Stack['restart'] = (named, onStep = () => {}) => restartInTurn(services, named, onStep)
+  const network = await plan.start()
   let control: Awaited<ReturnType<typeof controlServer>> | undefined
   let stopping: Promise<void> | undefined
   function stop(): Promise<void> {
     stopping ??= (async () => {
       gaveUp.abort()
       control?.close()
+      signals.close()
+      // What ends has things to say to the servers.
+      await network.halt().catch(() => {})
       for (const group of inStopOrder(parts.values())) await Promise.all(group.map((part) => part.stop()))
+      await network.close()
       for (const log of logFiles) log.close()
       runFile.remove()
     })()
@@ -199,10 +215,17 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const [accounts] = await Promise.all([
       demoAccounts(dataDir, urls.chat, admin),
       service('presence', presence),
-      ...(labIsOn(lab) ? [service('lab', lab)] : []),
+      ...(labIsOn(env) ? [service('lab', lab)] : []),
       ...edge.map((name) => service(name, gateway, 'gateway')),
     ])
-    control = await controlServer(restart)
+    control = await controlServer(restart, {
+      'network/set': ({ target, fault, ...how }) => network.set(target, fault, how),
+      'network/state': () => network.state(),
+      'network/halt': ({ rule }) => network.halt(rule),
+      'parts/kill': ({ part }) => signals.kill(part, 'SIGKILL') ?? null,
+      'parts/freeze': ({ part, forMs }) => signals.freeze(part, forMs) ?? null,
+      'parts/wake': ({ part }) => signals.wake(part) ?? null,
+    })
     runFile.control({ url: control.url, token: control.token })
     runFile.write(parts)
     return {
@@ -212,13 +235,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       databaseUrl,
       accounts,
       parts,
+      network,
+      kill: signals.kill,
+      freeze: signals.freeze,
+      wake: signals.wake,
       restart,
       stop,
-      kill(name, signal) {
-        const part = parts.get(name)
-        if (!part) throw new Error(`there is no part ${name}; there are ${[...parts.keys()].join(', ')}`)
-        part.kill(signal)
-      },
     }
   } catch (error) {
     await stop()
@@ -227,19 +249,4 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   } finally {
     options.signal?.removeEventListener('abort', stop)
   }
-}
-
-/** The edge first, the servers last. */
-function inStopOrder(parts: Iterable<Supervised>): Supervised[][] {
-  const order = [
-    (name: string) => name.startsWith('gateway'),
-    (name: string) => !SERVERS.has(name),
-    () => true,
-  ]
-  const rest = new Set(parts)
-  return order.map((mine) => {
-    const group = [...rest].filter(({ name }) => mine(name))
-    for (const part of group) rest.delete(part)
-    return group
-  })
 }

@@ -2,6 +2,7 @@ import type { IncomingRecord } from '@klatsch/event-bus'
 import { expect, test } from 'vitest'
 import { orderOf } from './faults.ts'
 import { asJson, asLine, painter, table } from './format.ts'
+import { networkOrder } from './network.ts'
 
 const record = (value: string): IncomingRecord => ({
   topic: 'chat.events',
@@ -58,4 +59,24 @@ test('a fault is put together from options; what is no number or duration is sai
   expect(() => orderOf('x', 'delay', { for: 'ever' })).toThrow('--for "ever" is no duration')
   expect(() => orderOf('x', 'delay', { for: '1s', ms: 'many' })).toThrow('--ms "many" is no number')
   expect(() => orderOf('x', 'explode', { for: '1s' })).toThrow('"explode" is no fault')
+})
+
+test('a fault of the network is put together from options: one kind, and for how long', () => {
+  expect(networkOrder('kafka', { for: '30s', latency: '200', bandwidth: '64k', seed: '7' })).toEqual({
+    target: 'kafka',
+    fault: { kind: 'slow', latencyMs: 200, jitterMs: 0, bytesPerSecond: 65_536 },
+    forMs: 30_000,
+    seed: 7,
+  })
+  expect(networkOrder('postgres', { for: '1m', halfOpen: true, service: ['chat'] })).toEqual({
+    target: 'postgres',
+    fault: { kind: 'half-open' },
+    forMs: 60_000,
+    services: ['chat'],
+  })
+  expect(() => networkOrder('kafka', { for: '1s', cut: true, latency: '1' })).toThrow('say one of')
+  expect(() => networkOrder('kafka', { for: '1s' })).toThrow('say one of')
+  expect(() => networkOrder('kafka', { cut: true })).toThrow('every fault ends by itself')
+  expect(() => networkOrder('redis', { cut: true, for: '1s' })).toThrow('"redis" has no network')
+  expect(() => networkOrder('kafka', { for: '1s', bandwidth: 'wide' })).toThrow('no number of bytes')
 })

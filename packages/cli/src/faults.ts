@@ -11,6 +11,7 @@ import { type Painter, table } from './format.ts'
 import type { Laboratory } from './laboratory.ts'
 import type { Said } from './look.ts'
 import { CliError } from './stack.ts'
+import { durationOf, numberOf } from './units.ts'
 
 export async function faultsNow(lab: Laboratory, paint: Painter): Promise<Said> {
   const found = await lab.get('/faults', {}, labFaultsSchema)
@@ -125,22 +126,6 @@ function effectOf(kind: string, options: SetOptions): object {
 const given = (fields: Record<string, unknown>): object =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 
-function numberOf(option: string, word: string | undefined): number | undefined {
-  if (word === undefined) return undefined
-  if (word.trim() === '' || !Number.isFinite(Number(word)))
-    throw new CliError(`${option} "${word}" is no number.`)
-  return Number(word)
-}
-
-const units = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }
-
-/** `500ms`, `30s`, `5m`, `1h`, in milliseconds. */
-function durationOf(option: string, word: string): number {
-  const match = /^(\d{1,9})(ms|s|m|h)$/.exec(word)
-  if (!match) throw new CliError(`${option} "${word}" is no duration. Say 500ms, 30s, 5m or 1h.`)
-  return Number(match[1]) * units[match[2] as keyof typeof units]
-}
-
 /** `ok` is false when not every instance has it. */
 export async function setFault(lab: Laboratory, order: object, paint: Painter): Promise<Said> {
   const fault = await lab.post('/faults', order, labFaultSchema)
@@ -157,7 +142,13 @@ export async function setFault(lab: Laboratory, order: object, paint: Painter): 
   }
 }
 
-export async function haltFaults(lab: Laboratory, id: string | undefined, paint: Painter): Promise<Said> {
+/** `network`: how many faults of the network of the local stack were called off before; undefined: there is no such stack. */
+export async function haltFaults(
+  lab: Laboratory,
+  id: string | undefined,
+  network: number | undefined,
+  paint: Painter,
+): Promise<Said> {
   if (id !== undefined) {
     const fault = await lab.remove(`/faults/${encodeURIComponent(id)}`, labFaultSchema)
     return { lines: [`${fault.rule.id} is ${fault.state}.`], json: fault }
@@ -169,7 +160,11 @@ export async function haltFaults(lab: Laboratory, id: string | undefined, paint:
     `${afterMs} ms`,
   ])
   return {
-    lines: [`${halt.rules} faults called off.`, ...table(['instance', 'answer', 'after'], rows, paint)],
-    json: halt,
+    lines: [
+      `${halt.rules} faults called off.`,
+      ...(network ? [`${network} faults of the network called off.`] : []),
+      ...table(['instance', 'answer', 'after'], rows, paint),
+    ],
+    json: network === undefined ? halt : { ...halt, network },
   }
 }

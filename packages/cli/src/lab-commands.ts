@@ -3,6 +3,7 @@ import { faultsNow, haltFaults, orderOf, type SetOptions, setFault } from './fau
 import { type Painter, painter } from './format.ts'
 import { type Laboratory, laboratory } from './laboratory.ts'
 import { deadLetters, followCommand, type Said, topicsNow } from './look.ts'
+import { haltNetwork } from './network.ts'
 import { type ReplayOptions, redrive, replayInto, stopJob } from './resend.ts'
 import { CliError } from './stack.ts'
 
@@ -136,8 +137,14 @@ export function labCommands(program: Command, terminal: Terminal): void {
     })
   faults
     .command('halt')
-    .description('call off one, or all of them: by HTTP, which works when Kafka is the fault')
+    .description(
+      'call off one, or all of them: by HTTP, which works when Kafka is the fault; also those of the network',
+    )
     .argument('[id]', 'this one alone')
     .addOption(json())
-    .action((id: string | undefined, options) => say(options, (lab, paint) => haltFaults(lab, id, paint)))
+    .action(async (id: string | undefined, options) => {
+      // First: while the servers cannot be reached, nobody can sign in.
+      const network = id === undefined ? await haltNetwork(terminal.env) : undefined
+      await say(options, (lab, paint) => haltFaults(lab, id, network, paint))
+    })
 }

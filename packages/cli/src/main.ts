@@ -2,8 +2,9 @@
 import { POSITIONS, topics } from '@klatsch/contracts'
 import { Command, Option } from 'commander'
 import { type ChatOptions, chat } from './chat/index.ts'
-import { signalPart } from './kill.ts'
 import { labCommands, replayCommand } from './lab-commands.ts'
+import { networkCommand } from './network.ts'
+import { partCommands } from './parts.ts'
 import { printRecords, type RecordOptions } from './records.ts'
 import { restartParts } from './restart.ts'
 import { CliError } from './stack.ts'
@@ -44,7 +45,9 @@ Topics: ${names.join(', ')}.
   npm run klatsch -- follow 019a0000-0000-7000-8000-000000000000
   npm run klatsch -- faults set gateway.deliver delay --ms 2000 --percent 20 --for 1m
   npm run klatsch -- faults halt
+  npm run klatsch -- network postgres --latency 200 --for 30s
   npm run klatsch -- kill chat
+  npm run klatsch -- freeze chat --for 10s
   npm run klatsch -- restart gateway
 
 Works on what "npm start" runs (KLATSCH_DATA_DIR). tail and replay read the Kafka that KAFKA_BROKERS names, where it is
@@ -121,17 +124,8 @@ reading(
 
 labCommands(program, { env: process.env, signal: interrupted.signal })
 
-for (const [name, what] of [
-  ['kill', 'end a part with -9; it is started again by itself'],
-  ['freeze', 'stop a part in its tracks (SIGSTOP)'],
-  ['wake', 'let a frozen part go on (SIGCONT)'],
-] as const) {
-  program
-    .command(name)
-    .description(what)
-    .argument('<part>', 'chat, gateway, presence, kafka or postgres')
-    .action((part: string) => console.log(signalPart(part, name, process.env)))
-}
+networkCommand(program, process.env)
+partCommands(program, process.env)
 
 program
   .command('restart')

@@ -1,5 +1,5 @@
 import { askToRestart, type RestartStep } from '@klatsch/local-stack'
-import { CliError, runningStack } from './stack.ts'
+import { CliError, controlOf } from './stack.ts'
 
 const words: Record<RestartStep['step'], (seconds: string) => string> = {
   starting: () => 'a successor is starting',
@@ -13,8 +13,7 @@ export async function restartParts(
   { json = false }: { readonly json?: boolean },
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
-  const { control } = runningStack(env)
-  if (!control) throw new CliError('the stack is still starting.')
+  const control = controlOf(env)
   const onStep = (step: RestartStep) => {
     const { part, step: which, ms } = step
     console.log(json ? JSON.stringify(step) : `${part.padEnd(10)} ${words[which]((ms / 1_000).toFixed(1))}`)

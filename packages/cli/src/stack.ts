@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { type KafkaSettings, kafkaSettingsFromEnv } from '@klatsch/event-bus'
-import { type RunFile, readRunFile } from '@klatsch/local-stack'
+import { askStack, type Control, type RunFile, readRunFile, type StackCalls } from '@klatsch/local-stack'
 
 /** Said to the person at the terminal; the command ends with exit code 1. */
 export class CliError extends Error {
@@ -23,4 +23,22 @@ export function runningStack(env: NodeJS.ProcessEnv): RunFile {
 export function kafkaOf(env: NodeJS.ProcessEnv): KafkaSettings {
   const brokers = env.KAFKA_BROKERS || runningStack(env).brokers
   return kafkaSettingsFromEnv({ ...env, KAFKA_BROKERS: brokers }, 'klatsch-cli')
+}
+
+/** Where the running stack takes orders; only the person that started it can read that. @throws CliError */
+export function controlOf(env: NodeJS.ProcessEnv): Control {
+  const { control } = runningStack(env)
+  if (!control) throw new CliError('the stack is still starting.')
+  return control
+}
+
+/** Orders something of the running stack. @throws CliError with its reason when it fails. */
+export async function order<C extends keyof StackCalls>(
+  env: NodeJS.ProcessEnv,
+  call: C,
+  argument: Parameters<StackCalls[C]>[0] | null,
+): Promise<Awaited<ReturnType<StackCalls[C]>>> {
+  return askStack(controlOf(env), call, argument).catch((cause: Error) => {
+    throw new CliError(cause.message, { cause })
+  })
 }

@@ -6,8 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type RunningKafka, startKafka } from '../../../infra/local/src/index.ts'
-import { cuttingProxy } from '../test/proxy.ts'
+import {
+  type FaultyProxy,
+  freePorts,
+  type RunningKafka,
+  startFaultyProxy,
+  startKafka,
+} from '../../../infra/local/src/index.ts'
 import { adminHandle } from './kafka/admin.ts'
 import { kafkaEventBus } from './kafka/bus.ts'
 import type { KafkaSettings } from './kafka/client.ts'
@@ -20,6 +25,8 @@ const KEYS = 12
 
 let dir: string
 let kafka: RunningKafka
+/** One more way to it. */
+let proxy: FaultyProxy
 let topics = 0
 
 const settingsAt = (brokers: string): KafkaSettings => ({
@@ -30,10 +37,17 @@ const settingsAt = (brokers: string): KafkaSettings => ({
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'klatsch-bus-'))
-  kafka = await startKafka({ dir, ...(process.env.KAFKA_LIBS && { libs: process.env.KAFKA_LIBS }) })
+  const [port = 0, behind = 0] = await freePorts(2)
+  kafka = await startKafka({
+    dir,
+    listeners: [{ name: 'PROXIED', port: behind, advertised: port }],
+    ...(process.env.KAFKA_LIBS && { libs: process.env.KAFKA_LIBS }),
+  })
+  proxy = await startFaultyProxy({ port, target: { host: '127.0.0.1', port: behind }, random: Math.random })
 }, 90_000)
 
 afterAll(async () => {
+  await proxy?.close()
   await kafka?.stop()
   await rm(dir, { recursive: true, force: true })
 })
@@ -164,23 +178,21 @@ describe('faults of a real broker', { timeout: 180_000 }, () => {
   /** Publishes while connections are cut between append and answer, so many times; what is wrong in the log then. */
   async function cutAfterAppend(rounds: number, even = false, bugs: BusBugs = {}): Promise<string[]> {
     const topic = await newTopic(4)
-    const proxy = await cuttingProxy(kafka.port)
     const bus = kafkaEventBus({ ...settingsAt(`127.0.0.1:${proxy.port}`), bugs })
     const sending = load(await bus.publisher({ timeoutMs: 60_000 }), topic, even)
     for (let round = 0; round < rounds; round++) {
       const before = sending.acknowledged
       await until(() => sending.acknowledged > before + 200, 'load')
-      const swallowed = proxy.swallowed
-      proxy.swallowAnswers()
-      await until(() => proxy.swallowed > swallowed, 'an answer to swallow')
+      const lost = proxy.counts['lost-answers']
+      await proxy.set({ kind: 'lost-answers' })
+      await until(() => proxy.counts['lost-answers'] > lost, 'an answer to lose')
       await sleep(Math.random() * 150)
-      proxy.heal()
+      await proxy.set(undefined)
     }
     await sending.stop()
     expect(sending.refused).toEqual([])
     const found = problems(await read(topic), sending.next)
     await bus.close()
-    await proxy.close()
     return found
   }
 
@@ -213,7 +225,6 @@ describe('faults of a real broker', { timeout: 180_000 }, () => {
 
   test('a network that stalls in silence, longer than a request may take: all goes on after, nothing lost', async () => {
     const topic = await newTopic(4)
-    const proxy = await cuttingProxy(kafka.port)
     const bus = kafkaEventBus(settingsAt(`127.0.0.1:${proxy.port}`))
     const got: IncomingRecord[] = []
     const consumer = await bus.consume({
@@ -225,9 +236,9 @@ describe('faults of a real broker', { timeout: 180_000 }, () => {
     await consumer.ready
     const sending = load(await bus.publisher({ timeoutMs: 60_000 }), topic)
     await until(() => sending.acknowledged > 1_000, 'load')
-    proxy.stall()
+    await proxy.set({ kind: 'stall' })
     await sleep(13_000)
-    proxy.heal()
+    await proxy.set(undefined)
     const before = sending.acknowledged
     await until(() => sending.acknowledged > before + 1_000, 'load to go on')
     await sending.stop()
@@ -239,7 +250,6 @@ describe('faults of a real broker', { timeout: 180_000 }, () => {
       'every record',
     )
     await bus.close()
-    await proxy.close()
   })
 
   test('a bus with nothing to do takes next to no processor time and gives no warnings', async () => {

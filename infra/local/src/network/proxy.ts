@@ -1,0 +1,167 @@
+import { createServer, type Server, type Socket, connect as tcpConnect } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { NetworkFault, NetworkFaultKind } from './fault.ts'
+import { type Lane, lane } from './lane.ts'
+
+export interface FaultyProxyOptions {
+  readonly target: { readonly host: string; readonly port: number }
+  /** On 127.0.0.1; a free one when absent. */
+  readonly port?: number
+  /** From 0 to 1: decides jitter, and whom a blow strikes. */
+  readonly random: () => number
+}
+
+/** A TCP proxy on loopback that spoils connections on demand. */
+export interface FaultyProxy {
+  readonly port: number
+  readonly connections: number
+  /** How many connections met each fault; of `lost-answers`, how many answers were lost. */
+  readonly counts: Readonly<Record<NetworkFaultKind, number>>
+  /** From now on for all connections, also those that come; undefined: none. `random` is for this fault alone. */
+  set(fault: NetworkFault | undefined, random?: () => number): Promise<void>
+  /** Once, to one connection by chance or to all there are. Answers to how many. */
+  strike(fault: NetworkFault, whom?: 'one' | 'all'): number
+  /** From now on all is well; connections that lost something are reset, so that it can be. */
+  calm(): Promise<void>
+  close(): Promise<void>
+}
+
+interface Pair {
+  readonly client: Socket
+  readonly server: Socket
+  readonly lanes: Lane[]
+  /** What struck this one alone. */
+  struck: NetworkFault | undefined
+  /** Something that was said did not arrive. */
+  lost: boolean
+}
+
+const LISTEN_AGAIN_MS = 50
+
+export async function startFaultyProxy(options: FaultyProxyOptions): Promise<FaultyProxy> {
+  const { target } = options
+  const pairs = new Set<Pair>()
+  const counts = { slow: 0, stall: 0, 'half-open': 0, cut: 0, 'lost-answers': 0 }
+  let random = options.random
+  let standing: NetworkFault | undefined
+  let server: Server | undefined
+  let closed = false
+
+  const faultOf = (pair: Pair): NetworkFault | undefined => pair.struck ?? standing
+
+  function count(fault: NetworkFault | undefined): void {
+    if (fault && fault.kind !== 'lost-answers') counts[fault.kind] += 1
+  }
+
+  function accept(client: Socket): void {
+    const upstream = tcpConnect({ ...target, allowHalfOpen: true })
+    const pair: Pair = { client, server: upstream, lanes: [], struck: undefined, lost: false }
+    pairs.add(pair)
+    count(standing)
+    pair.lanes.push(direction(pair, client, upstream), direction(pair, upstream, client))
+  }
+
+  function direction(pair: Pair, from: Socket, to: Socket): Lane {
+    from.setNoDelay(true)
+    from.on('error', () => {
+      const kind = faultOf(pair)?.kind
+      if (kind === 'half-open' || kind === 'stall') pair.lost = true
+      else reset(pair)
+    })
+    from.on('close', () => {
+      if (from.closed && to.closed) pairs.delete(pair)
+    })
+    return lane({
+      from,
+      to,
+      random: () => random(),
+      fault: () => faultOf(pair),
+      onLost() {
+        pair.lost = true
+      },
+      mayPass() {
+        if (faultOf(pair)?.kind !== 'lost-answers' || from !== pair.server) return true
+        counts['lost-answers'] += 1
+        reset(pair)
+        return false
+      },
+    })
+  }
+
+  function reset(pair: Pair): void {
+    pairs.delete(pair)
+    pair.client.resetAndDestroy()
+    pair.server.resetAndDestroy()
+  }
+
+  function meet(pair: Pair): void {
+    const kind = faultOf(pair)?.kind
+    if (kind === 'cut' || (pair.lost && kind !== 'half-open' && kind !== 'stall')) reset(pair)
+    else for (const each of pair.lanes) each.judge()
+  }
+
+  const shouldListen = () => !closed && !server && standing?.kind !== 'cut'
+
+  async function listen(port: number): Promise<void> {
+    while (shouldListen()) {
+      const next = createServer({ allowHalfOpen: true }, accept)
+      const failed = await new Promise<unknown>((resolve) => {
+        next.once('error', resolve)
+        next.listen({ port, host: '127.0.0.1' }, () => resolve(undefined))
+      })
+      // While it could not listen, nobody can have been told a port; later somebody may have it for a moment.
+      if (failed && !listening) throw failed
+      if (failed) await sleep(LISTEN_AGAIN_MS)
+      else if (shouldListen()) server = next
+      else next.close()
+    }
+  }
+
+  let listening = 0
+  await listen(options.port ?? 0)
+  const address = server!.address()
+  listening = typeof address === 'object' && address ? address.port : 0
+
+  async function set(fault: NetworkFault | undefined, chance = options.random): Promise<void> {
+    standing = fault
+    random = chance
+    if (fault?.kind === 'cut') {
+      server?.close()
+      server = undefined
+    }
+    for (const pair of [...pairs]) {
+      if (!pair.struck) count(fault)
+      meet(pair)
+    }
+    await listen(listening)
+  }
+
+  return {
+    port: listening,
+    get connections() {
+      return pairs.size
+    },
+    counts,
+    set,
+    strike(fault, whom = 'one') {
+      const all = [...pairs]
+      const chosen = whom === 'all' ? all : all.slice(Math.floor(random() * all.length)).slice(0, 1)
+      for (const pair of chosen) {
+        count(fault)
+        pair.struck = fault
+        meet(pair)
+      }
+      return chosen.length
+    },
+    async calm() {
+      for (const pair of pairs) pair.struck = undefined
+      await set(undefined)
+    },
+    async close() {
+      closed = true
+      for (const pair of [...pairs]) reset(pair)
+      const last = server
+      if (last) await new Promise((resolve) => last.close(resolve))
+    },
+  }
+}
