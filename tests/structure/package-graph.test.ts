@@ -99,7 +99,7 @@ describe('who may import whom', () => {
   test('what a package imports is in its package.json', () => {
     const declared = new Map(packages.map(({ name, dependencies }) => [name, dependencies]))
     const missing = violations(code, (specifier, source) => {
-      const name = ours(specifier) ? specifier : library(specifier)
+      const name = ours(specifier) ? `@klatsch/${ours(specifier)}` : library(specifier)
       return (
         name === undefined ||
         source.package === 'system-tests' ||
