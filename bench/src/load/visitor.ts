@@ -3,7 +3,7 @@ import { RawSocket, type Received } from './raw-socket.ts'
 import type { Talk } from './talk.ts'
 
 /** When `packages/client` comes back after a cut, and how long it waits for a welcome. */
-const COME_BACK = { baseMs: 250, capMs: 10_000, connectMs: 15_000 }
+const COME_BACK = { baseMs: 500, capMs: 10_000, connectMs: 15_000 }
 
 /** A person with one socket, who comes back by the client's rule when it is cut. */
 export class Visitor {

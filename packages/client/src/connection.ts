@@ -5,7 +5,9 @@ import { Line, type LineEnd, type LineOptions, type LineOwner } from './line.ts'
 import { timerSet } from './timers.ts'
 import type { ConnectionState } from './types.ts'
 
-const BASE_MS = 250
+const BASE_MS = 500
+/** A server that goes away leaves little time. */
+const MOVE_BASE_MS = 250
 const CAP_MS = 10_000
 /** A connection that lasted so long was a good one: the next cut is answered quickly. */
 const STEADY_MS = 5_000
@@ -217,7 +219,10 @@ export class Connection {
     const left = Math.max(0, until - scheduler.now())
     // From one that goes away to another that does: ever more slowly.
     const again = scheduler.now() - link.since < STEADY_MS ? link.attempt + 1 : 0
-    const wait = Math.max(random() * left * GOAWAY_PART, again && backoffMs(again, BASE_MS, CAP_MS, random))
+    const wait = Math.max(
+      random() * left * GOAWAY_PART,
+      again && backoffMs(again, MOVE_BASE_MS, CAP_MS, random),
+    )
     this.#moveIn(link, wait, again)
     this.#timers.after(left, () => {
       if (this.#link === link && link.move?.kind === 'joined') this.#change(link)
@@ -269,7 +274,7 @@ export class Connection {
       this.#failed(end, link.attempt)
     } else if (move?.kind === 'opening' && line === move.line) {
       if (end.code === closeCodes.token) this.#refused = end.token
-      const again = backoffMs(move.attempt, BASE_MS, CAP_MS, this.#options.random)
+      const again = backoffMs(move.attempt, MOVE_BASE_MS, CAP_MS, this.#options.random)
       this.#moveIn(link, this.#waitAfter(end, again).ms, move.attempt + 1)
     }
   }
