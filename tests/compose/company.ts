@@ -4,7 +4,7 @@ import {
   check,
   createPerson,
   createRawPerson,
-  makeRooms,
+  makeRoomsOf,
   type Person,
   type Read,
   readHttp,
@@ -23,8 +23,8 @@ export interface Finding {
 }
 
 export interface Company {
-  /** Has them write so many messages, anyone anywhere, spread over the time. */
-  talk(messages: number, durationMs: number): Promise<void>
+  /** Has them write so many messages a second, anyone anywhere. */
+  talk(perSecond: number, durationMs: number): Promise<void>
   /**
    * Waits until every message has its outcome and everyone has every room to its end; then checks the whole history
    * from the beginning: each person's own, and what HTTP tells.
@@ -41,7 +41,7 @@ export async function gather(
   size: { people: number; raw: number; rooms: number },
 ): Promise<Company> {
   const accounts = await registerAccounts(baseUrl, size.people)
-  const rooms = await makeRooms(accounts, size.rooms)
+  const { rooms } = await makeRoomsOf(accounts, size.rooms, size.rooms)
   const random = seededRandom(1)
   const url = `${baseUrl.replace(/^http/, 'ws')}/ws`
   const persons: Person[] = []
@@ -66,14 +66,16 @@ export async function gather(
     return {
       sent,
       acked,
-      wrong: Object.entries(anomalies).flatMap(([kind, found]) => found.map((it) => `${kind}: ${it}`)),
+      wrong: Object.entries(anomalies).flatMap(([kind, found]) =>
+        found.map(({ what }) => `${kind}: ${what}`),
+      ),
     }
   }
 
   /** All that HTTP tells; nothing while a part of the server is away. */
   async function readAll(): Promise<Read[] | undefined> {
     try {
-      return await readHttp(accounts[0]!.api, rooms)
+      return await readHttp(() => accounts[0]!.api, rooms)
     } catch (error) {
       if (error instanceof KlatschError && error.retryable) return undefined
       throw error
@@ -82,7 +84,12 @@ export async function gather(
 
   return {
     troubles,
-    talk: (messages, durationMs) => runLoad({ persons, rooms, messages, durationMs, random }),
+    talk: (perSecond, durationMs) =>
+      runLoad({
+        observers: persons.map((person) => ({ person, rooms })),
+        ...{ perSecond, random },
+        over: (elapsedMs) => elapsedMs > durationMs,
+      }),
     async settle(timeoutMs) {
       const deadline = systemScheduler.now() + timeoutMs
       for (;;) {

@@ -67,7 +67,9 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
   test('people talk, by our client and by bare sockets', async () => {
     company = await gather(stack.url, { people: 5, raw: 2, rooms: 2 })
     await company.talk(50, 1_000)
-    expect(await company.settle(30_000)).toEqual({ sent: 50, acked: 50, wrong: [] })
+    const { sent, acked, wrong } = await company.settle(30_000)
+    expect({ acked, wrong }).toEqual({ acked: sent, wrong: [] })
+    expect(sent).toBeGreaterThanOrEqual(50)
   }, 90_000)
 
   test('what npm start passes at its public face, it passes', async () => {
@@ -86,7 +88,7 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
     '%s, killed while people write, comes back by itself; nothing is lost, doubled or out of order',
     async (service) => {
       const before = await stack.container(service)
-      const talking = company!.talk(100, 4_000)
+      const talking = company!.talk(25, 4_000)
       await pause(systemScheduler, 1_000)
       await stack.crash(service)
       await talking
@@ -124,8 +126,10 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
     await stack.healthy(60_000)
     expect(await secretsOf(stack)).toEqual(before)
     for (const service of ONCE) expect((await stack.container(service)).exitCode, service).toBe(0)
-    await company!.talk(10, 200)
-    expect(await company!.settle(30_000)).toEqual({ sent: 760, acked: 760, wrong: [] })
+    await company!.talk(50, 200)
+    const { sent, acked, wrong } = await company!.settle(30_000)
+    expect({ acked, wrong }).toEqual({ acked: sent, wrong: [] })
+    expect(sent).toBeGreaterThanOrEqual(760)
   }, 480_000)
 
   test('taken down with its volumes, it leaves nothing', async () => {

@@ -2,6 +2,7 @@
 import { POSITIONS, topics } from '@klatsch/contracts'
 import { Command, Option } from 'commander'
 import { type ChatOptions, chat } from './chat/index.ts'
+import { drillCommand } from './drill.ts'
 import { labCommands, replayCommand } from './lab-commands.ts'
 import { networkCommand } from './network.ts'
 import { partCommands } from './parts.ts'
@@ -49,6 +50,7 @@ Topics: ${names.join(', ')}.
   npm run klatsch -- kill chat
   npm run klatsch -- freeze chat --for 10s
   npm run klatsch -- restart gateway
+  npm run klatsch -- drill kill-chat --report report.html
 
 Works on what "npm start" runs (KLATSCH_DATA_DIR). tail and replay read the Kafka that KAFKA_BROKERS names, where it is
 set; topics, follow, dlq, faults and replay --into ask the laboratory at KLATSCH_URL, as an administrator (KLATSCH_TOKEN, or asked for).
@@ -136,6 +138,8 @@ program
   )
   .option('--json', 'one JSON object a line')
   .action((named: string[], options: { json?: boolean }) => restartParts(named, options, process.env))
+
+drillCommand(program, { env: process.env, signal: interrupted.signal })
 
 try {
   await program.parseAsync()

@@ -8,9 +8,9 @@ import {
   parking,
 } from '@klatsch/event-bus'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { check, type Report } from '../../../../packages/drills/src/checker.ts'
-import type { History } from '../../../../packages/drills/src/history.ts'
-import { printReport } from '../../../../packages/drills/src/print.ts'
+import { check, type Report } from '../../../../packages/drills/src/judge/checker.ts'
+import type { History } from '../../../../packages/drills/src/judge/history.ts'
+import { printReport } from '../../../../packages/drills/src/report/print.ts'
 import { type TestDatabase, testDatabase } from '../../test/database.ts'
 import { postgresParkedStore } from '../outbound/parked-store.ts'
 import type { Tx } from '../outbound/transactions.ts'
@@ -167,7 +167,7 @@ test('park keeps the order of a poisoned key and holds up nobody else; skip and 
   for (const [name, report] of Object.entries(reports)) console.log(`${name}: ${printReport(report)}`)
   expect(found(reports.park!)).toEqual({})
   expect(found(reports.skip!)).toEqual({ lost: 1, gaps: 1 })
-  expect(reports.skip!.anomalies.lost[0]).toContain(commandOf({ room: ROOM, seq: POISON }))
+  expect(reports.skip!.anomalies.lost[0]?.what).toContain(commandOf({ room: ROOM, seq: POISON }))
   expect(found(reports.tiers!)).toEqual({ outOfOrder: 1 })
-  expect(reports.tiers!.anomalies.outOfOrder[0]).toContain(`${ROOM} ${POISON}`)
+  expect(reports.tiers!.anomalies.outOfOrder[0]?.what).toContain(`${ROOM} ${POISON}`)
 })

@@ -1,0 +1,140 @@
+import { writeFileSync } from 'node:fs'
+import type { DrillReport, Scenario } from '@klatsch/contracts'
+import {
+  addressOf,
+  DrillError,
+  liveLine,
+  type OpenTarget,
+  ownStack,
+  pageOf,
+  printDrill,
+  resized,
+  runDrill,
+  runningStack,
+  scenarioOf,
+  shippedScenarios,
+} from '@klatsch/drills'
+import { type Command, Option } from 'commander'
+import { painter, table } from './format.ts'
+import { CliError, dataDirOf } from './stack.ts'
+
+/** As commander gives them. */
+interface DrillOptions {
+  readonly seed?: string
+  readonly on: string
+  readonly bugs?: string
+  readonly seconds?: string
+  readonly size?: string
+  readonly report?: string
+  readonly json?: boolean
+  readonly list?: boolean
+}
+
+interface Terminal {
+  readonly env: NodeJS.ProcessEnv
+  readonly signal: AbortSignal
+}
+
+const EXAMPLES = `
+  klatsch drill --list
+  klatsch drill kill-chat --seed 7 --report kill-chat.html
+  klatsch drill reorder --bugs gap-fill-off          to see the check find something
+  klatsch drill my-own.json --on running             against what "npm start" runs
+
+A drill is a file (packages/drills/scenarios has those that come with Klatsch): who talks, what is done to the stack when, and what must
+hold all the same. The same seed does the same things at the same times. Exit codes: 0 it holds, 1 it does not, 130 interrupted.`
+
+export function drillCommand(program: Command, terminal: Terminal): void {
+  program
+    .command('drill')
+    .description('people talk while things go wrong on purpose; then the whole history is checked')
+    .argument('[name]', 'one of --list, or a scenario of your own (a .json file)')
+    .option('--list', 'show the drills there are')
+    .option('--seed <n>', 'what chance decides by; another one each time when left out')
+    .option(
+      '--on <where>',
+      'own: a stack for this drill alone; running: what "npm start" runs; or an address',
+      'own',
+    )
+    .option('--bugs <names>', 'put deliberate bugs into the services of its own stack, separated by commas')
+    .option('--seconds <n>', 'stretch or shorten its time line')
+    .option('--size <n>', 'multiply its people and messages, such as 0.5')
+    .option('--report <file>', 'write a page about it that can be sent to someone')
+    .addOption(new Option('--json', 'the report as JSON'))
+    .addHelpText('after', EXAMPLES)
+    .action(async (name: string | undefined, options: DrillOptions) => {
+      if (options.list || name === undefined) console.log(listDrills(options.json, terminal))
+      else if (!(await drill(name, options, terminal))) process.exitCode = 1
+    })
+}
+
+/** The drills there are, for people or as JSON. */
+function listDrills(json: boolean | undefined, { env }: Terminal): string {
+  const scenarios = shippedScenarios()
+  if (json) return JSON.stringify(scenarios, null, 2)
+  return table(
+    ['drill', 'what it shows'],
+    scenarios.map(({ name, shows }) => [name, shows]),
+    painter(process.stdout, env),
+  ).join('\n')
+}
+
+/** Runs one drill and says what came of it; answers whether all that was promised held. */
+async function drill(name: string, options: DrillOptions, terminal: Terminal): Promise<boolean> {
+  const scenario = wanted(name, options)
+  const live = liveLine(process.stderr)
+  try {
+    const target = await open(scenario, options.on, terminal, live.log)
+    let report: DrillReport | undefined
+    try {
+      report = await runDrill({
+        ...{ scenario, target, log: live.log, signal: terminal.signal },
+        ...(options.seed !== undefined && { seed: numberOf('--seed', options.seed) }),
+        onStart: live.follow,
+      })
+    } finally {
+      live.stop()
+      await target.close(report?.ok !== true && !terminal.signal.aborted)
+    }
+    if (options.report !== undefined) writeFileSync(options.report, pageOf(report))
+    console.log(options.json ? JSON.stringify(report, null, 2) : printDrill(report))
+    return report.ok
+  } catch (error) {
+    if (error instanceof DrillError) throw new CliError(error.message, { cause: error })
+    throw error
+  } finally {
+    live.stop()
+  }
+}
+
+function wanted(name: string, { bugs, seconds, size }: DrillOptions): Scenario {
+  const scenario = scenarioOf(name)
+  const sized = resized(scenario, {
+    ...(seconds !== undefined && { seconds: numberOf('--seconds', seconds) }),
+    ...(size !== undefined && { size: numberOf('--size', size) }),
+  })
+  return bugs === undefined ? sized : { ...sized, bugs: bugs.split(',').filter(Boolean) }
+}
+
+/** `own`, `running`, or an address. @throws CliError */
+async function open(
+  { bugs, gateways }: Scenario,
+  on: string,
+  { env, signal }: Terminal,
+  log: (line: string) => void,
+): Promise<OpenTarget> {
+  if (on === 'own') return ownStack({ bugs, gateways, env, log, signal })
+  if (bugs.length > 0)
+    throw new CliError('bugs are put into a stack of its own alone: leave --on out, or --bugs.')
+  if (on === 'running') return runningStack(dataDirOf(env))
+  if (URL.canParse(on)) return addressOf(on, env.KLATSCH_TOKEN)
+  throw new CliError(
+    `--on "${on}" is not understood. Say own, running, or an address such as http://localhost:8080.`,
+  )
+}
+
+function numberOf(option: string, word: string): number {
+  if (word.trim() === '' || !Number.isFinite(Number(word)) || Number(word) < 0)
+    throw new CliError(`${option} "${word}" is no number.`)
+  return Number(word)
+}

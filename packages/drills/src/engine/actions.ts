@@ -1,0 +1,145 @@
+import type { DrillStep } from '@klatsch/contracts'
+import { pause, systemScheduler } from '@klatsch/streams'
+import type { Audience } from '../people/audience.ts'
+import type { Cast } from './cast.ts'
+import { freeze, killAndWait, until } from './chaos.ts'
+import type { Instance } from './instances.ts'
+import { DrillError, type Target } from './target.ts'
+
+/** What a step can lay hands on. */
+export interface Stage {
+  readonly target: Target
+  readonly cast: Cast
+  readonly audience: Audience | undefined
+  /** Of the drill: what chance there is goes back to it. */
+  readonly seed: number
+  /** What was launched and not ended, by name. */
+  readonly launched: Map<string, Instance>
+  /** The restart under way: one at a time. */
+  restarting: Promise<void>
+  readonly signal: AbortSignal
+}
+
+const JOB_POLL_MS = 250
+
+/** The step in a few words. */
+export function inWords(step: DrillStep): string {
+  switch (step.do) {
+    case 'kill':
+      return `kill -9 ${step.parts.join(' and ')}`
+    case 'freeze':
+      return `freeze ${step.part} for ${step.seconds} s`
+    case 'restart':
+      return `replace ${step.parts.length === 0 ? 'every service' : step.parts.join(', ')}`
+    case 'launch':
+      return `start one more ${step.service}, ${step.name}`
+    case 'stop':
+      return `shut down ${step.name}`
+    case 'fault': {
+      const { point, effect, rooms, percent } = step.fault
+      const whom =
+        rooms === undefined ? '' : rooms.length === 1 ? ' in one room' : ` in ${rooms.length} rooms`
+      const often = percent === 100 ? '' : ` to ${percent} %`
+      return `${effect.kind} at ${point}${often}${whom} for ${step.seconds} s`
+    }
+    case 'halt':
+      return 'call off all faults'
+    case 'cut':
+      return 'cut connections of clients'
+    case 'redrive':
+      return 'redrive what is held'
+  }
+}
+
+/** Does it, and resolves when it is over: a part is back, a fault has ended. Rejects when it could not be done. */
+export async function perform(step: DrillStep, stage: Stage): Promise<void> {
+  const { target, cast, signal, launched } = stage
+  switch (step.do) {
+    case 'kill':
+      await Promise.all(step.parts.map((part) => kill(part, stage)))
+      return
+    case 'freeze': {
+      const instance = launched.get(step.part)
+      const controls = instance
+        ? { ...target.controls!, signal: (_: string, how: NodeJS.Signals) => instance.signal(how) }
+        : target.controls!
+      if (!instance) await isUp(step.part, stage)
+      await freeze(controls, step.part, step.seconds * 1_000, signal)
+      return
+    }
+    case 'restart':
+      stage.restarting = stage.restarting.then(() => target.restart!(step.parts))
+      await stage.restarting
+      return
+    case 'launch': {
+      if (launched.has(step.name)) throw new DrillError(`${step.name} runs already`)
+      launched.set(step.name, await target.launch!(step.service, step.name))
+      return
+    }
+    case 'stop': {
+      const instance = launched.get(step.name)
+      if (!instance) throw new DrillError(`${step.name} does not run`)
+      instance.signal('SIGTERM')
+      await instance.ended
+      launched.delete(step.name)
+      return
+    }
+    case 'fault': {
+      const { rooms, ...fault } = step.fault
+      await target.lab!.setFault({
+        ...fault,
+        ...(rooms && { who: { rooms: rooms.map((index) => roomAt(cast, index)) } }),
+        seed: stage.seed,
+        forMs: Math.round(step.seconds * 1_000),
+        note: 'a drill',
+      })
+      await pause(systemScheduler, step.seconds * 1_000, signal)
+      return
+    }
+    case 'halt':
+      await target.lab!.haltFaults()
+      return
+    case 'cut':
+      cast.proxy.strike({ kind: 'cut' }, 'all')
+      return
+    case 'redrive': {
+      const { job } = await target.lab!.redrive()
+      if (job) {
+        await until(
+          'what is held is redriven',
+          async () => (await target.lab!.job(job.id)).state !== 'running',
+          signal,
+        )
+        const { state, reason } = await target.lab!.job(job.id)
+        if (state !== 'done') throw new DrillError(`the redrive ${state}: ${reason ?? ''}`)
+      }
+      await pause(systemScheduler, JOB_POLL_MS, signal)
+      return
+    }
+  }
+}
+
+async function kill(part: string, stage: Stage): Promise<void> {
+  const instance = stage.launched.get(part)
+  if (instance) {
+    stage.launched.delete(part)
+    instance.signal('SIGKILL')
+    await instance.ended
+    return
+  }
+  await isUp(part, stage)
+  await killAndWait(stage.target.controls!, part, stage.signal)
+}
+
+/** What was killed a moment ago must be back to be killed again. */
+async function isUp(part: string, { target, signal }: Stage): Promise<void> {
+  const { controls } = target
+  await until(`${part} is up`, () => controls!.look(part).ready, signal)
+}
+
+function roomAt(cast: Cast, index: number): string {
+  const room = cast.rooms[index]
+  if (room === undefined)
+    throw new DrillError(`there is no room ${index}: the load has ${cast.rooms.length} rooms`)
+  return room
+}

@@ -1,0 +1,81 @@
+import type { PresenceState } from '@klatsch/contracts'
+import { describe, expect, test } from 'vitest'
+import { judge, type Passage } from './presence.ts'
+
+const UNTIL = 100_000
+const came = (at: number, why = 'came'): Passage => ({ at, kind: 'came', why })
+const went = (at: number, why = 'left'): Passage => ({ at, kind: 'went', why })
+/** One observer, one person: what was said when. */
+function verdictOf(passages: Passage[], ...said: [at: number, state: PresenceState, version?: number][]) {
+  const told = said.map(([at, state, version], index) => ({
+    user: 'ada',
+    state,
+    at,
+    version: version ?? index,
+  }))
+  return judge(new Map([['ada', passages]]), [told], UNTIL)
+}
+const fine = { ghosts: [], falseOffline: [], unseen: [], outOfOrder: [] }
+
+describe('what is fine', () => {
+  test('gone and back, each told in time', () => {
+    expect(
+      verdictOf(
+        [came(0), went(10_000), came(30_000, 'came back')],
+        [200, 'online'],
+        [14_000, 'offline'],
+        [30_100, 'away'],
+      ),
+    ).toEqual({ ...fine, told: 3, gone: { left: [4_000] }, back: { came: [200], 'came back': [100] } })
+  })
+
+  test('back before anybody noticed', () => {
+    expect(verdictOf([came(0), went(10_000), came(12_000)], [200, 'online'])).toEqual({
+      ...fine,
+      told: 1,
+      gone: {},
+      back: { came: [200] },
+    })
+  })
+
+  test('said to be offline in the moment of coming back', () => {
+    const verdict = verdictOf(
+      [came(0), went(10_000), came(17_000)],
+      [0, 'online'],
+      [17_500, 'offline'],
+      [18_000, 'online'],
+    )
+    expect(verdict).toMatchObject(fine)
+  })
+})
+
+describe('what is not', () => {
+  test('a ghost, noticed late or never', () => {
+    expect(verdictOf([came(0), went(10_000)], [0, 'online'], [20_001, 'offline']).ghosts).toHaveLength(1)
+    expect(verdictOf([came(0), went(10_000)], [0, 'online']).ghosts).toHaveLength(1)
+    expect(verdictOf([came(0), went(10_000), came(25_000)], [0, 'online']).ghosts).toHaveLength(1)
+  })
+
+  test('offline while here', () => {
+    expect(
+      verdictOf([came(0)], [0, 'online'], [5_000, 'offline'], [6_000, 'online']).falseOffline,
+    ).toHaveLength(1)
+    const back = [came(0), went(10_000), came(17_000)]
+    expect(verdictOf(back, [0, 'online'], [19_500, 'offline']).falseOffline).toHaveLength(1)
+  })
+
+  test('offline while they had gone for a moment only', () => {
+    const back = [came(0), went(10_000), came(11_900)]
+    const verdict = verdictOf(back, [0, 'online'], [11_800, 'offline'], [12_100, 'online'])
+    expect(verdict.falseOffline).toHaveLength(1)
+  })
+
+  test('here, and nobody is told', () => {
+    const back = [came(0), went(10_000), came(30_000)]
+    expect(verdictOf(back, [0, 'online'], [14_000, 'offline']).unseen).toHaveLength(1)
+  })
+
+  test('in another order than that of versions', () => {
+    expect(verdictOf([came(0)], [0, 'online', 5], [9, 'away', 5]).outOfOrder).toHaveLength(1)
+  })
+})
