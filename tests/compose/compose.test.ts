@@ -108,7 +108,7 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
     const gateways = (await stack.containers()).filter(({ service }) => service === 'gateway')
     expect(gateways).toHaveLength(2)
     const before = company!.troubles.length
-    const talking = company!.talk(200, 45_000)
+    const talking = company!.talk(5, 45_000)
     for (const gateway of gateways) {
       await stack.restart(gateway)
       await stack.healthy(60_000)
