@@ -1,4 +1,4 @@
-import { limits } from '@klatsch/contracts'
+import { GLOBAL_ROOM, limits } from '@klatsch/contracts'
 import { type FormEvent, useState } from 'react'
 import { Button } from '../../components/Button.tsx'
 import { Dialog } from '../../components/Dialog.tsx'
@@ -16,6 +16,8 @@ export function RoomDetails({ subject, close }: { subject: string; close: () => 
   const chat = useChat()
   const room = useChatState((state) => state.rooms[subject])
   const guest = useChatState((state) => state.me.guest)
+  /** Nothing of it can be changed, by this person at least. */
+  const fixed = guest || subject === GLOBAL_ROOM
   const connected = useChatState((state) => state.connection.kind === 'connected')
   const [trouble, setTrouble] = useState<{ name?: string; topic?: string; form?: string }>({})
   const [busy, setBusy] = useState(false)
@@ -66,14 +68,18 @@ export function RoomDetails({ subject, close }: { subject: string; close: () => 
   return (
     <Dialog title="About this room" onClose={close}>
       <form onSubmit={submit} noValidate className="space-y-4 overflow-y-auto px-6 pt-1 pb-6">
-        {guest ? (
+        {fixed ? (
           <>
             <p>
               <b className="font-serif text-lg">{room.name}</b>
               <br />
               {room.topic}
             </p>
-            <p className="text-sm text-soft">Only people with an account can rename rooms.</p>
+            <p className="text-sm text-soft">
+              {subject === GLOBAL_ROOM
+                ? 'Everyone shares this room, so it keeps its name.'
+                : 'Only people with an account can rename rooms.'}
+            </p>
           </>
         ) : (
           <>
@@ -96,7 +102,7 @@ export function RoomDetails({ subject, close }: { subject: string; close: () => 
             />
           </>
         )}
-        {(trouble.form || (!connected && !guest)) && (
+        {(trouble.form || (!connected && !fixed)) && (
           <p role="alert" className="flex gap-2.5 rounded-xl bg-warn-soft px-3.5 py-2.5 text-warn">
             <Icon name="alert" />
             <span>{trouble.form ?? 'You are offline. Changes can be made when you are back.'}</span>
@@ -114,9 +120,9 @@ export function RoomDetails({ subject, close }: { subject: string; close: () => 
           </Button>
           <span className="flex gap-2">
             <Button onClick={close} data-autofocus>
-              {guest ? 'Close' : 'Cancel'}
+              {fixed ? 'Close' : 'Cancel'}
             </Button>
-            {!guest && (
+            {!fixed && (
               <Button type="submit" kind="primary" busy={busy} disabled={!connected}>
                 Save
               </Button>

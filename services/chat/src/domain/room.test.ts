@@ -60,6 +60,10 @@ describe('in a room', () => {
     const kitchen = given(created(), joined('ada'), sent('one', 1), sent('two', 2))
     expect(kitchen.when(make.send(ROOM, 'three', 'ada'))).toEqual(accepted(sent('three', 3)))
   })
+  test('[C3] the room that everyone shares keeps its name', () => {
+    const everyone = given(created(), joined('ada'))
+    expect(everyone.when(make.rename(GLOBAL_ROOM, 'Mine', 'ada'))).toEqual(rejected('room.not_allowed'))
+  })
   test('a rename is always an event, and says the whole room', () => {
     const kitchen = given(created(), joined('ada'))
     const renamed = {

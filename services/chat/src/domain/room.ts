@@ -1,4 +1,11 @@
-import { type Command, createdRoomSubject, guestMay, streamId, type Visibility } from '@klatsch/contracts'
+import {
+  type Command,
+  createdRoomSubject,
+  GLOBAL_ROOM,
+  guestMay,
+  streamId,
+  type Visibility,
+} from '@klatsch/contracts'
 import { accepted, type Decision, type NewEvent, rejected } from './decision.ts'
 
 /**
@@ -54,6 +61,7 @@ function decideInRoom(
   switch (command.type) {
     case 'chat.room.rename.v1': {
       if (!member) return outside(room)
+      if (command.subject === GLOBAL_ROOM) return rejected('room.not_allowed')
       const { name = room.name, topic = room.topic } = command.data
       return accepted({ type: 'chat.room.renamed.v1', data: { name, topic, visibility: room.visibility } })
     }
