@@ -12,7 +12,7 @@ test('[S4] presence killed with -9: nobody who is here blinks, and who left mean
   watch(mine, [bob, cid, dot])
   await Promise.all([told(mine, bob, 'online'), told(mine, cid, 'online'), told(mine, dot, 'offline')])
   const before = states(mine, bob).length
-  controls.signal('presence', 'SIGKILL')
+  await controls.kill('presence')
   leaving.close()
   const coming = await enter(dot.token)
   await told(mine, cid, 'offline')

@@ -3,7 +3,13 @@ export type { Control, StackCalls } from './control.ts'
 export { askStack, askToRestart } from './control-client.ts'
 export { cacheFolder, ensureJars } from './jars.ts'
 export { type KafkaOptions, type RunningKafka, startKafka } from './kafka.ts'
-export type { NetworkFault, NetworkFaultKind, NetworkOrder, NetworkTarget } from './network/fault.ts'
+export {
+  type NetworkFault,
+  type NetworkFaultKind,
+  type NetworkOrder,
+  type NetworkTarget,
+  networkOrderSchema,
+} from './network/fault.ts'
 export type { Network, NetworkHow } from './network/network.ts'
 export { type FaultyProxy, startFaultyProxy } from './network/proxy.ts'
 export type { NetworkRule, NetworkState } from './network/rules.ts'

@@ -17,6 +17,7 @@ import {
 import { type Command, Option } from 'commander'
 import { painter, table } from './format.ts'
 import { CliError, dataDirOf } from './stack.ts'
+import { numberOf } from './units.ts'
 
 /** As commander gives them. */
 interface DrillOptions {
@@ -89,7 +90,7 @@ async function drill(name: string, options: DrillOptions, terminal: Terminal): P
     try {
       report = await runDrill({
         ...{ scenario, target, log: live.log, signal: terminal.signal },
-        ...(options.seed !== undefined && { seed: numberOf('--seed', options.seed) }),
+        seed: numberOf('--seed', options.seed),
         onStart: live.follow,
       })
     } finally {
@@ -107,13 +108,16 @@ async function drill(name: string, options: DrillOptions, terminal: Terminal): P
   }
 }
 
-function wanted(name: string, { bugs, seconds, size }: DrillOptions): Scenario {
-  const scenario = scenarioOf(name)
-  const sized = resized(scenario, {
-    ...(seconds !== undefined && { seconds: numberOf('--seconds', seconds) }),
-    ...(size !== undefined && { size: numberOf('--size', size) }),
+function wanted(name: string, options: DrillOptions): Scenario {
+  const seconds = numberOf('--seconds', options.seconds)
+  const size = numberOf('--size', options.size)
+  const scenario = resized(scenarioOf(name), {
+    ...(seconds !== undefined && { seconds }),
+    ...(size !== undefined && { size }),
   })
-  return bugs === undefined ? sized : { ...sized, bugs: bugs.split(',').filter(Boolean) }
+  return options.bugs === undefined
+    ? scenario
+    : { ...scenario, bugs: options.bugs.split(',').filter(Boolean) }
 }
 
 /** `own`, `running`, or an address. @throws CliError */
@@ -131,10 +135,4 @@ async function open(
   throw new CliError(
     `--on "${on}" is not understood. Say own, running, or an address such as http://localhost:8080.`,
   )
-}
-
-function numberOf(option: string, word: string): number {
-  if (word.trim() === '' || !Number.isFinite(Number(word)) || Number(word) < 0)
-    throw new CliError(`${option} "${word}" is no number.`)
-  return Number(word)
 }

@@ -3,6 +3,7 @@ import { POSITIONS, topics } from '@klatsch/contracts'
 import { Command, Option } from 'commander'
 import { type ChatOptions, chat } from './chat/index.ts'
 import { drillCommand } from './drill.ts'
+import { drillRoundsCommand } from './drill-rounds.ts'
 import { labCommands, replayCommand } from './lab-commands.ts'
 import { networkCommand } from './network.ts'
 import { partCommands } from './parts.ts'
@@ -140,6 +141,7 @@ program
   .action((named: string[], options: { json?: boolean }) => restartParts(named, options, process.env))
 
 drillCommand(program, { env: process.env, signal: interrupted.signal })
+drillRoundsCommand(program, { env: process.env, signal: interrupted.signal })
 
 try {
   await program.parseAsync()

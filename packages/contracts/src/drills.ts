@@ -97,6 +97,13 @@ const stepSchema = z.discriminatedUnion('do', [
   /** An instance that was launched shuts down. */
   step('stop', { name: part }),
   step('fault', { fault: faultSchema, seconds: seconds.positive() }),
+  /** The way from services, all of them when none is named, to a server is spoilt, as `klatsch network` does. */
+  step('network', {
+    server: z.enum(['kafka', 'postgres']),
+    fault: z.looseObject({ kind: z.enum(['slow', 'stall', 'half-open', 'cut', 'lost-answers']) }),
+    services: z.array(part).min(1).optional(),
+    seconds: seconds.positive(),
+  }),
   /** Every fault there is ends. */
   step('halt', {}),
   /** All connections that can be spoilt break in one moment. */

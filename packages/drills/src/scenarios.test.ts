@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { networkOrderSchema } from '@klatsch/local-stack'
 import { faultPoints } from '@klatsch/service-kit'
 import { describe, expect, test } from 'vitest'
 import { timesOf } from './engine/timeline.ts'
@@ -30,6 +31,16 @@ describe.each(files)('%s', (name) => {
       expect(Object.keys(faultPoints)).toContain(point)
       expect(faultPoints[point as keyof typeof faultPoints].effects).toContain(effect.kind)
       for (const room of rooms) expect(room).toBeLessThan(scenario.load.rooms)
+    }
+  })
+
+  test('spoils the network in ways that there are', () => {
+    for (const step of scenario.steps) {
+      if (step.do !== 'network') continue
+      const { server: target, fault, services } = step
+      expect(networkOrderSchema.safeParse({ target, fault, services, forMs: 1 })).toMatchObject({
+        success: true,
+      })
     }
   })
 

@@ -55,9 +55,7 @@ export function resized(
     steps: scenario.steps.map((step) => ({
       ...step,
       at: step.at * stretch,
-      ...(step.do === 'fault' || step.do === 'freeze'
-        ? { seconds: step.seconds * Math.min(1, stretch) }
-        : {}),
+      ...(step.do !== 'freeze' && 'seconds' in step ? { seconds: step.seconds * Math.min(1, stretch) } : {}),
     })),
   })
 }

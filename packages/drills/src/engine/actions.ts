@@ -1,4 +1,5 @@
 import type { DrillStep } from '@klatsch/contracts'
+import type { NetworkOrder } from '@klatsch/local-stack'
 import { pause, systemScheduler } from '@klatsch/streams'
 import type { Audience } from '../people/audience.ts'
 import type { Cast } from './cast.ts'
@@ -22,6 +23,14 @@ export interface Stage {
 
 const JOB_POLL_MS = 250
 
+const words = {
+  slow: 'slow down the way between',
+  stall: 'stall the way between',
+  'half-open': 'lose what is said between',
+  cut: 'cut the way between',
+  'lost-answers': 'lose the answers between',
+} as const
+
 /** The step in a few words. */
 export function inWords(step: DrillStep): string {
   switch (step.do) {
@@ -42,6 +51,10 @@ export function inWords(step: DrillStep): string {
       const often = percent === 100 ? '' : ` to ${percent} %`
       return `${effect.kind} at ${point}${often}${whom} for ${step.seconds} s`
     }
+    case 'network': {
+      const { server, fault, services = [] } = step
+      return `${words[fault.kind]} ${services.length === 0 ? 'all services' : services.join(', ')} and ${server} for ${step.seconds} s`
+    }
     case 'halt':
       return 'call off all faults'
     case 'cut':
@@ -60,11 +73,15 @@ export async function perform(step: DrillStep, stage: Stage): Promise<void> {
       return
     case 'freeze': {
       const instance = launched.get(step.part)
-      const controls = instance
-        ? { ...target.controls!, signal: (_: string, how: NodeJS.Signals) => instance.signal(how) }
-        : target.controls!
-      if (!instance) await isUp(step.part, stage)
-      await freeze(controls, step.part, step.seconds * 1_000, signal)
+      const ms = step.seconds * 1_000
+      if (!instance) {
+        await isUp(step.part, stage)
+        await freeze(target.controls!, step.part, ms, signal)
+        return
+      }
+      instance.signal('SIGSTOP')
+      await pause(systemScheduler, ms, signal)
+      instance.signal('SIGCONT')
       return
     }
     case 'restart':
@@ -96,8 +113,19 @@ export async function perform(step: DrillStep, stage: Stage): Promise<void> {
       await pause(systemScheduler, step.seconds * 1_000, signal)
       return
     }
+    case 'network': {
+      const { server, fault, services, seconds } = step
+      await target.network!.set({
+        ...{ target: server, fault: fault as NetworkOrder['fault'], seed: stage.seed },
+        ...(services && { services }),
+        forMs: Math.round(seconds * 1_000),
+      })
+      await pause(systemScheduler, seconds * 1_000, signal)
+      return
+    }
     case 'halt':
-      await target.lab!.haltFaults()
+      await target.lab?.haltFaults()
+      await target.network?.halt()
       return
     case 'cut':
       cast.proxy.strike({ kind: 'cut' }, 'all')

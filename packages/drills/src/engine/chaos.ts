@@ -6,14 +6,19 @@ const BACK_MS = 90_000
 /** The processes of a stack, by the name of the part. */
 export interface Controls {
   look(part: string): { readonly pid: number | undefined; readonly ready: boolean }
-  signal(part: string, signal: NodeJS.Signals): void
+  /** With -9; the stack starts it again. */
+  kill(part: string): Promise<void>
+  /** Stops it in its tracks; it goes on by itself after so long, whatever becomes of who asked for it. */
+  freeze(part: string, forMs: number): Promise<void>
+  /** Lets it go on at once. */
+  wake(part: string): Promise<void>
 }
 
 /** Kills a part with -9 and waits until another process of that name answers. Resolves with how long it was away. */
 export async function killAndWait(controls: Controls, part: string, signal?: AbortSignal): Promise<number> {
   const { pid } = controls.look(part)
   const start = systemScheduler.now()
-  controls.signal(part, 'SIGKILL')
+  await controls.kill(part)
   await until(`${part} is back`, () => controls.look(part).ready && controls.look(part).pid !== pid, signal)
   return systemScheduler.now() - start
 }
@@ -25,12 +30,9 @@ export async function freeze(
   ms: number,
   signal?: AbortSignal,
 ): Promise<void> {
-  controls.signal(part, 'SIGSTOP')
-  try {
-    await pause(systemScheduler, ms, signal)
-  } finally {
-    controls.signal(part, 'SIGCONT')
-  }
+  await controls.freeze(part, ms)
+  await pause(systemScheduler, ms, signal)
+  if (signal?.aborted) await controls.wake(part)
 }
 
 /** Waits for a condition, a minute and a half at most. */

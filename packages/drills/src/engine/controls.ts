@@ -1,4 +1,4 @@
-import { type RunFile, readRunFile, type Stack } from '@klatsch/local-stack'
+import { askStack, type Control, readRunFile, type Stack } from '@klatsch/local-stack'
 import type { Controls } from './chaos.ts'
 
 /** The parts of a stack that this process started. */
@@ -8,21 +8,27 @@ export function controlsOfStack(stack: Stack): Controls {
       const supervised = stack.parts.get(part)
       return { pid: supervised?.pid, ready: supervised?.state.kind === 'ready' }
     },
-    signal: (part, signal) => stack.kill(part, signal),
+    kill: async (part) => void stack.kill(part, 'SIGKILL'),
+    freeze: async (part, forMs) => void stack.freeze(part, forMs),
+    wake: async (part) => void stack.wake(part),
   }
 }
 
-/** The parts of a stack that another process runs on a data folder. */
+/** The parts of a stack that another process runs on a data folder, and that takes orders there. */
 export function controlsOfDataDir(dataDir: string): Controls {
-  const partOf = (part: string): RunFile['parts'][string] | undefined => readRunFile(dataDir)?.parts[part]
+  const run = () => readRunFile(dataDir)
+  const control = (): Control => {
+    const found = run()?.control
+    if (!found) throw new Error(`nothing that takes orders runs on ${dataDir}`)
+    return found
+  }
   return {
     look(part) {
-      const there = partOf(part)
+      const there = run()?.parts[part]
       return { pid: there?.process?.pid, ready: there?.state === 'ready' }
     },
-    signal(part, signal) {
-      const pid = partOf(part)?.process?.pid
-      if (pid !== undefined) process.kill(pid, signal)
-    },
+    kill: async (part) => void (await askStack(control(), 'parts/kill', { part })),
+    freeze: async (part, forMs) => void (await askStack(control(), 'parts/freeze', { part, forMs })),
+    wake: async (part) => void (await askStack(control(), 'parts/wake', { part })),
   }
 }

@@ -167,6 +167,7 @@ async function cleanUp(
   { steps }: Scenario,
 ): Promise<void> {
   if (steps.some((step) => step.do === 'fault')) await target.lab!.haltFaults().catch(() => {})
+  if (steps.some((step) => step.do === 'network')) await target.network!.halt().catch(() => {})
   for (const instance of launched.values()) instance.signal('SIGKILL')
   await Promise.all([...launched.values()].map(({ ended }) => ended))
 }

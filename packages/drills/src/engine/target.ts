@@ -1,4 +1,5 @@
 import type { DrillStep, Scenario } from '@klatsch/contracts'
+import type { NetworkOrder } from '@klatsch/local-stack'
 import type { Controls } from './chaos.ts'
 import type { Instance } from './instances.ts'
 import type { Lab } from './lab.ts'
@@ -18,6 +19,11 @@ export interface Target {
   /** Starts one more instance of a service. */
   readonly launch?: (service: 'chat' | 'gateway' | 'presence', name: string) => Promise<Instance>
   readonly lab?: Lab
+  /** The ways between the services and their servers. */
+  readonly network?: {
+    set(order: NetworkOrder): Promise<unknown>
+    halt(): Promise<unknown>
+  }
   /** A folder of logs, one file a part. */
   readonly logs?: string
   /** Deliberate bugs that its services were started with. */
@@ -36,6 +42,7 @@ const needs: Readonly<Record<DrillStep['do'], keyof Target | undefined>> = {
   launch: 'launch',
   stop: 'launch',
   fault: 'lab',
+  network: 'network',
   halt: 'lab',
   redrive: 'lab',
   cut: undefined,

@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createApi, createSession } from '@klatsch/client'
 import {
+  askStack,
   askToRestart,
   type Credentials,
   freePorts,
   knownAccounts,
+  type NetworkOrder,
   readRunFile,
   startStack,
 } from '@klatsch/local-stack'
@@ -61,6 +63,10 @@ export async function ownStack(options: {
     restart: (parts) => stack.restart(parts),
     launch: (service, name) => launchInstance(stack, service, { name, env, logs }),
     lab: labAt(stack.urls.gateway, tokenOf(stack.urls.gateway, stack.accounts[0]!)),
+    network: {
+      set: ({ target, fault, ...how }) => stack.network.set(target, fault, how),
+      halt: () => stack.network.halt(),
+    },
     ...{ logs, bugs },
     async close(keep) {
       await stack.stop()
@@ -82,6 +88,10 @@ export function runningStack(dataDir: string): OpenTarget {
     controls: controlsOfDataDir(dataDir),
     ...(control && {
       restart: (parts: readonly string[]) => askToRestart(control, parts, () => {}),
+      network: {
+        set: (order: NetworkOrder) => askStack(control, 'network/set', order),
+        halt: () => askStack(control, 'network/halt', {}),
+      },
     }),
     ...(administrator && { lab: labAt(internal.gateway, tokenOf(internal.gateway, administrator)) }),
     logs: join(dataDir, 'logs'),

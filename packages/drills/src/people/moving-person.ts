@@ -91,6 +91,7 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
   let line: Line | undefined
   let next: Line | undefined
   let moving = false
+  let resending = false
   let moves = 0
   let closed = false
 
@@ -161,7 +162,10 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
       case 'reset':
       case 'unfollowed':
         trouble(`${frame.type} ${frame.code ?? ''} ${frame.id === undefined ? '' : 'of a command'}`)
-        if (frame.id !== undefined) later(AGAIN_MS, sendAll)
+        if (frame.id !== undefined && !resending) {
+          resending = true
+          later(AGAIN_MS, sendAll)
+        }
         return
     }
   }
@@ -190,6 +194,7 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
   }
 
   function sendAll(): void {
+    resending = false
     for (const command of pending.values()) transmit(command)
   }
 
