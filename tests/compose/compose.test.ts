@@ -107,16 +107,18 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
     await stack.healthy(60_000)
     const gateways = (await stack.containers()).filter(({ service }) => service === 'gateway')
     expect(gateways).toHaveLength(2)
-    const before = company!.troubles.length
-    const talking = company!.talk(5, 45_000)
+    // Compose makes the first gateway anew as well, so those who were here are cut now, or notice a little later that they were.
+    const people = await gather(stack.url, { people: 5, raw: 2, rooms: 2 })
+    const talking = people.talk(5, 45_000)
     for (const gateway of gateways) {
       await stack.restart(gateway)
       await stack.healthy(60_000)
     }
     await talking
-    const { sent, acked, wrong } = await company!.settle(60_000)
+    const { sent, acked, wrong } = await people.settle(60_000)
     expect({ acked, wrong }).toEqual({ acked: sent, wrong: [] })
-    expect(company!.troubles.slice(before)).toEqual([])
+    expect(people.troubles).toEqual([])
+    await people.close()
     await stack.scaleGateways(1)
   }, 300_000)
 
