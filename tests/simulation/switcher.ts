@@ -3,8 +3,8 @@ import type { SimulatedProcess } from '@klatsch/streams/simulation'
 import type { Wire } from './wire.ts'
 
 export interface Switcher {
-  /** Follows one of the rooms in the other mode, or in the same one again. */
-  turn(): void
+  /** Follows one of the rooms, chosen by a fraction, in the other mode, or in the same one again. */
+  turn(which: number): void
   /** Follows all rooms in this mode, and from the next connection on. */
   settle(mode: FollowMode): void
   /** Seq of the last event taken. */
@@ -66,7 +66,7 @@ export function switcher(options: {
   connect()
 
   return {
-    turn: () => follow(rooms[Math.floor(random() * rooms.length)]!, coin()),
+    turn: (which) => follow(rooms[Math.floor(which * rooms.length)]!, coin()),
     settle(mode) {
       usual = mode
       for (const room of rooms) follow(room, mode)

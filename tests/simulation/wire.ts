@@ -4,6 +4,8 @@ import { bodyOfTextFrame } from '@klatsch/gateway/src/connections/text-frame.ts'
 import type { SimulatedProcess } from '@klatsch/streams/simulation'
 
 const LATENCY_MS = 8
+/** More than a gateway lets wait for one socket. */
+const CLOGGED_BYTES = 2 * 1024 * 1024
 
 /** A gateway that takes sockets. */
 export interface Host {
@@ -26,6 +28,9 @@ function framesIn(bytes: Buffer): string[] {
 }
 
 export interface Wire {
+  /** Whose it is, and what that is called. */
+  readonly user: string
+  readonly name: string
   readonly socket: WebSocketLike
   readonly host: Host
   readonly open: boolean
@@ -35,18 +40,33 @@ export interface Wire {
   mute(): void
   /** Everything takes so much longer from now on. */
   slow(ms: number): void
+  /** For so long the network takes nothing more, and then all at once. */
+  clog(ms: number): void
   /** The connection breaks: what is under way is lost, both ends learn of it, each in its own time. */
   cut(): void
 }
 
+/** What the gateway makes of a socket: it knows whose it is, and later it knows that it is gone. */
+export interface Session {
+  began(): void
+  ended(): void
+}
+
 /** A WebSocket between a simulated client and a simulated gateway: in order, delayed, and it can break at any point. */
-export function wire(client: SimulatedProcess, host: Host, random: () => number): Wire {
+export function wire(
+  user: string,
+  client: SimulatedProcess,
+  host: Host,
+  random: () => number,
+  session: Session,
+): Wire {
   let state: 'connecting' | 'open' | 'closed' = 'connecting'
   const toServer: string[] = []
   const toClient: string[] = []
   let waiting = 0
   let silent = false
   let extraMs = 0
+  let clogged = 0
   let connection: ReturnType<Host['accept']> | undefined
 
   const socket: WebSocketLike = {
@@ -67,6 +87,7 @@ export function wire(client: SimulatedProcess, host: Host, random: () => number)
   const transport: Transport = {
     write(chunks) {
       for (const text of chunks.flatMap(framesIn)) {
+        if (text.startsWith('{"type":"welcome"')) session.began()
         toClient.push(text)
         waiting += text.length
         client.after(extraMs + random() * LATENCY_MS, () => {
@@ -74,14 +95,15 @@ export function wire(client: SimulatedProcess, host: Host, random: () => number)
           if (data === undefined) return
           waiting -= data.length
           if (state === 'open' && !silent) socket.onmessage?.({ data })
-          if (waiting === 0) host.process.after(0, () => connection?.drained())
+          if (waiting === 0 && clogged === 0) host.process.after(0, () => connection?.drained())
         })
       }
     },
     get buffered() {
-      return waiting
+      return waiting + (clogged > 0 ? CLOGGED_BYTES : 0)
     },
     close: (code, reason) => {
+      session.ended()
       client.after(random() * LATENCY_MS, () => end(code, reason))
     },
     ping() {},
@@ -94,7 +116,10 @@ export function wire(client: SimulatedProcess, host: Host, random: () => number)
     state = 'closed'
     toServer.length = 0
     toClient.length = 0
-    host.process.after(random() * 50, () => connection?.gone())
+    host.process.after(random() * 50, () => {
+      connection?.gone()
+      session.ended()
+    })
     client.after(random() * 50, () => socket.onclose?.({ code, reason }))
   }
 
@@ -113,6 +138,8 @@ export function wire(client: SimulatedProcess, host: Host, random: () => number)
   })
 
   return {
+    user,
+    name: client.name,
     socket,
     host,
     get open() {
@@ -127,6 +154,13 @@ export function wire(client: SimulatedProcess, host: Host, random: () => number)
     },
     slow(ms) {
       extraMs = ms
+    },
+    clog(ms) {
+      clogged += 1
+      host.process.after(ms, () => {
+        clogged -= 1
+        if (clogged === 0) connection?.drained()
+      })
     },
     cut: () => end(1006, 'cut'),
   }

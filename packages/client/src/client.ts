@@ -86,6 +86,7 @@ export function createClient(options: ClientOptions): Client {
     random,
     send: (frame) => connection.send(frame),
     changed: () => emit('outbox', outbox.pending),
+    ...(options.bugs?.has('new-id-on-retry') ? { otherId: newId } : {}),
   })
   const streams = new Streams({
     follow: options.follow ?? 'all',

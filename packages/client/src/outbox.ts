@@ -33,6 +33,8 @@ export interface OutboxOptions {
   /** Whether the frame went to an open socket. */
   readonly send: (frame: ClientFrameInput) => boolean
   readonly changed: () => void
+  /** A deliberate bug: what is sent again gets this id. */
+  readonly otherId?: () => string
 }
 
 /** What settled a command: the command as it was, once; undefined for one that is not waiting here. */
@@ -47,6 +49,8 @@ export type Settled = PendingCommand | undefined
 export class Outbox {
   readonly #options: OutboxOptions
   readonly #entries = new Map<string, Entry>()
+  /** Ids under which commands were sent again, by a deliberate bug alone. */
+  readonly #others = new Map<string, string>()
   /** By stream; `''` is for all, after a refusal that concerns more than one stream. */
   readonly #gates = new Map<string, Gate>()
   #snapshot: readonly PendingCommand[] | undefined
@@ -134,7 +138,7 @@ export class Outbox {
 
   /** Not now: it and what follows it in its stream are sent again after a while. */
   postponed(id: string, error: KlatschError): void {
-    const entry = this.#entries.get(id)
+    const entry = this.#entries.get(this.#others.get(id) ?? id)
     if (entry?.command.state !== 'sent') return
     this.#update(entry, 'queued')
     const concernsAll = error.code.startsWith('limit.') || error.code.startsWith('server.')
@@ -164,7 +168,8 @@ export class Outbox {
     }
   }
 
-  #settle(id: string): Entry | undefined {
+  #settle(named: string): Entry | undefined {
+    const id = this.#others.get(named) ?? named
     const entry = this.#entries.get(id)
     if (!entry) return undefined
     this.#entries.delete(id)
@@ -224,7 +229,10 @@ export class Outbox {
         nextAt = Math.min(nextAt, now + Math.ceil(((1 - this.#rate.tokens) / this.#rate.perSecond) * 1_000))
         break
       }
-      if (!this.#options.send(frameOf(entry.command, after))) break
+      const { otherId } = this.#options
+      const other = entry.sentOn > 0 ? otherId?.() : undefined
+      if (other !== undefined) this.#others.set(other, id)
+      if (!this.#options.send(frameOf({ ...entry.command, id: other ?? id }, after))) break
       this.#rate.tokens -= 1
       if (state === 'queued') sent += 1
       this.#update(entry, 'sent', after)

@@ -1,4 +1,5 @@
 import type {
+  Bugs,
   CommandInput,
   Cursor,
   Digest,
@@ -135,6 +136,8 @@ export interface ClientOptions {
   readonly random?: () => number
   /** Makes the ids of commands: UUIDv7. */
   readonly newId?: () => string
+  /** Deliberate ones, for drills. */
+  readonly bugs?: Bugs
 }
 
 /** Since the client was made. */

@@ -1,4 +1,5 @@
 export * from './audit.ts'
+export * from './bugs.ts'
 export * from './commands.ts'
 export * from './cursors.ts'
 export * from './digests.ts'

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { type Bug, noBugs } from '@klatsch/contracts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   type FaultyProxy,
@@ -18,7 +19,7 @@ import { kafkaEventBus } from './kafka/bus.ts'
 import type { KafkaSettings } from './kafka/client.ts'
 import { readRange } from './kafka/read-range.ts'
 import { createTopics } from './kafka/topics.ts'
-import type { BusBugs, IncomingRecord, Log, Publisher } from './types.ts'
+import type { IncomingRecord, Log, Publisher } from './types.ts'
 
 const quiet: Log = { debug() {}, info() {}, warn() {}, error() {} }
 const KEYS = 12
@@ -176,7 +177,7 @@ describe('faults of a real broker', { timeout: 180_000 }, () => {
   })
 
   /** Publishes while connections are cut between append and answer, so many times; what is wrong in the log then. */
-  async function cutAfterAppend(rounds: number, even = false, bugs: BusBugs = {}): Promise<string[]> {
+  async function cutAfterAppend(rounds: number, even = false, bugs = noBugs): Promise<string[]> {
     const topic = await newTopic(4)
     const bus = kafkaEventBus({ ...settingsAt(`127.0.0.1:${proxy.port}`), bugs })
     const sending = load(await bus.publisher({ timeoutMs: 60_000 }), topic, even)
@@ -205,7 +206,7 @@ describe('faults of a real broker', { timeout: 180_000 }, () => {
     const lost: string[] = []
     // Whether both sends are under way when the connection is cut is the broker's to say: not every go finds it.
     for (let go = 0; go < 10 && lost.length === 0; go += 1) {
-      const found = await cutAfterAppend(10, true, { twoSendsInFlight: true })
+      const found = await cutAfterAppend(10, true, new Set<Bug>(['two-sends-in-flight']))
       lost.push(...found.filter((problem) => problem.endsWith('is lost')))
     }
     expect(lost.length).toBeGreaterThan(0)
@@ -213,7 +214,7 @@ describe('faults of a real broker', { timeout: 180_000 }, () => {
 
   test('with the bug key-order-off, records of a key change places without any fault', async () => {
     const topic = await newTopic(4)
-    const bus = kafkaEventBus({ ...settingsAt(kafka.brokers), bugs: { keyOrderOff: true } })
+    const bus = kafkaEventBus({ ...settingsAt(kafka.brokers), bugs: new Set<Bug>(['key-order-off']) })
     const sending = load(await bus.publisher(), topic)
     await until(() => sending.acknowledged > 1_000, 'load')
     await sending.stop()

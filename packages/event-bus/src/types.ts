@@ -48,14 +48,6 @@ export interface Publisher {
   close(): Promise<void>
 }
 
-/** Deliberate bugs of publishers, to prove that checks turn red. Never for people. */
-export interface BusBugs {
-  /** A second request is sent while the first has no answer. */
-  readonly twoSendsInFlight?: boolean
-  /** A record goes to any partition, whatever its key. */
-  readonly keyOrderOff?: boolean
-}
-
 export interface PublisherOptions {
   /** Records waiting at most; a publish above it is refused with `server.overloaded`. */
   readonly maxQueued?: number

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { type Bug, bugNames } from '@klatsch/contracts'
 import { z } from 'zod'
 
 const flag = z.enum(['true', 'false']).transform((value) => value === 'true')
@@ -64,11 +65,21 @@ export const labSettings = {
     'Allows LAB_ENABLED where NODE_ENV is "production", as it is in containers.',
   ),
   NODE_ENV: z.string().optional().describe('With `production` the laboratory needs LAB_IN_PRODUCTION, too.'),
+  KLATSCH_BUGS: listSetting
+    .pipe(z.array(z.enum(bugNames)))
+    .transform((names): ReadonlySet<Bug> => new Set(names))
+    .prefault('')
+    .describe(
+      'Deliberate bugs, separated by commas, by the names in docs/BUGS.md; each part has its own. Refused without LAB_ENABLED.',
+    ),
 }
 type LabConfig = z.output<z.ZodObject<typeof labSettings>>
 
 /** Refuses the laboratory where real people may be, unless somebody said in so many words that it may be there. */
 export function labAllowed(config: LabConfig, context: z.RefinementCtx): void {
+  if (config.KLATSCH_BUGS.size > 0 && !config.LAB_ENABLED) {
+    context.addIssue({ code: 'custom', path: ['KLATSCH_BUGS'], message: 'needs LAB_ENABLED=true' })
+  }
   if (!config.LAB_ENABLED || config.NODE_ENV !== 'production' || config.LAB_IN_PRODUCTION) return
   context.addIssue({
     code: 'custom',

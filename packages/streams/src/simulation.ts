@@ -102,7 +102,8 @@ export function simulatedScheduler(seed: number, startAt = Date.UTC(2026, 0, 1))
         get state() {
           return owner.state
         },
-        now: () => time,
+        // In whole milliseconds, as a real clock's.
+        now: () => Math.floor(time),
         after: (ms, task) => (owner.state === 'dead' ? () => {} : schedule(owner, ms, task)),
         freeze() {
           if (owner.state === 'running') owner.state = 'frozen'

@@ -1,13 +1,5 @@
-import {
-  flagSetting,
-  kafkaSettings,
-  labAllowed,
-  labSettings,
-  listSetting,
-  serviceSettings,
-} from '@klatsch/service-kit'
+import { flagSetting, kafkaSettings, labAllowed, labSettings, serviceSettings } from '@klatsch/service-kit'
 import { z } from 'zod'
-import { knownBugs } from './domain/bugs.ts'
 
 const database = {
   DATABASE_URL: z
@@ -41,16 +33,5 @@ export const configSchema = z
       .default(6_000)
       .describe('How often in a minute one address may enter as a guest or refresh a token; also its burst.'),
     ...labSettings,
-    KLATSCH_BUGS: listSetting
-      .pipe(z.array(z.enum(knownBugs)))
-      .default([])
-      .describe(
-        `Deliberate bugs, separated by commas: ${knownBugs.join(', ')}. Refused without LAB_ENABLED.`,
-      ),
   })
   .superRefine(labAllowed)
-  .superRefine(({ KLATSCH_BUGS, LAB_ENABLED }, context) => {
-    if (KLATSCH_BUGS.length > 0 && !LAB_ENABLED) {
-      context.addIssue({ code: 'custom', path: ['KLATSCH_BUGS'], message: 'needs LAB_ENABLED=true' })
-    }
-  })

@@ -18,7 +18,6 @@ import {
 } from '@klatsch/service-kit'
 import { v7 } from 'uuid'
 import { configSchema } from './config.ts'
-import { bugsOf } from './domain/bugs.ts'
 import { consumeCommands } from './inbound/commands.ts'
 import { faultyReads } from './inbound/http/faulty-reads.ts'
 import { chatRoutes } from './inbound/http/routes.ts'
@@ -56,7 +55,7 @@ await runService(
     const tokens = accessTokens(keys, now, accounts.isAlive)
     await use(every(HOUR_MS, () => void accounts.forgetEnded().catch(onFault)))
 
-    const bugs = bugsOf(config.KLATSCH_BUGS)
+    const bugs = config.KLATSCH_BUGS
     const bus = await use(kafkaEventBus({ ...kafkaConnection(config), clientId: 'chat', log, bugs }))
     const publisher = await use(bus.publisher())
     const faults = await use(faultBoard({ service: 'chat' }))

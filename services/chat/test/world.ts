@@ -1,4 +1,4 @@
-import { type Bug, bugsOf } from '../src/domain/bugs.ts'
+import type { Bug } from '@klatsch/contracts'
 import { globalRoomRequest, makeGlobalRoom } from '../src/domain/global-room.ts'
 import { commandProcessor } from '../src/inbound/processor.ts'
 import { memoryStore } from '../src/outbound/memory-store.ts'
@@ -24,7 +24,7 @@ export async function newWorld(bugs: readonly Bug[] = []) {
     publisher,
     now: () => time,
     newSalt: () => `salt-${++salts}`,
-    bugs: bugsOf(bugs),
+    bugs: new Set(bugs),
   })
   await store.transact(globalRoomRequest, (loaded) => makeGlobalRoom(loaded, 0, () => 'salt'))
   return {

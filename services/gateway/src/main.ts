@@ -51,6 +51,7 @@ await runService(
   () => readConfig(configSchema, process.env),
   async (config, { log, use }) => {
     const instance = config.GATEWAY_INSTANCE ?? `gateway-${randomUUID().slice(0, 8)}`
+    const { KLATSCH_BUGS: bugs } = config
     const warn = log.warn.bind(log)
     const since = now()
     const limiter = rateLimiter({ perSecond: config.COMMANDS_PER_SECOND, burst: config.COMMAND_BURST }, now)
@@ -84,6 +85,7 @@ await runService(
         ringBytes: config.RING_MB * 2 ** 20,
         warn,
         atEndOfTurn,
+        bugs,
       }),
     )
     const sessionEnded = (user: string, session: string) => {
@@ -117,6 +119,7 @@ await runService(
       random,
       newSessionId: randomUUID,
       warn,
+      bugs,
     }
     const connections = createConnections(context, atEndOfTurn)
     showMetrics({ hub, connections, requests, presence, lag: () => consumer.lag })

@@ -32,7 +32,7 @@ await runService(
     const attempts = await use(attemptLog(await use(bus.publisher())))
     const faults = await use(faultBoard({ service: 'presence' }))
     const memory = new Memory()
-    const processor = signalProcessor(publisher, memory, latestSignals(kafka, Date.now))
+    const processor = signalProcessor(publisher, memory, latestSignals(kafka, Date.now), config.KLATSCH_BUGS)
     const seen = await use(
       bus.consume({
         // A group of its own, without a position: every instance reads all of it.

@@ -1,8 +1,9 @@
+import { type Bugs, noBugs } from '@klatsch/contracts'
 import { type Scheduler, systemScheduler } from '@klatsch/streams'
 import { groupConsumer } from '../shared/consumer.ts'
 import { batchingPublisher } from '../shared/publisher.ts'
 import { partitioner } from '../shared/transport.ts'
-import type { BusBugs, Consumer, EventBus, Publisher } from '../types.ts'
+import type { Consumer, EventBus, Publisher } from '../types.ts'
 import { adminHandle, logQueries } from './admin.ts'
 import type { KafkaSettings } from './client.ts'
 import { kafkaTransport } from './publisher.ts'
@@ -11,7 +12,8 @@ import { kafkaSession } from './session.ts'
 export interface KafkaBusOptions extends KafkaSettings {
   readonly scheduler?: Scheduler
   readonly random?: () => number
-  readonly bugs?: BusBugs
+  /** Deliberate ones of its publishers. */
+  readonly bugs?: Bugs
 }
 
 /**
@@ -19,7 +21,7 @@ export interface KafkaBusOptions extends KafkaSettings {
  * the consumers' states and in `server.unavailable`, not in an exception here.
  */
 export function kafkaEventBus(options: KafkaBusOptions): EventBus {
-  const { scheduler = systemScheduler, random = Math.random, bugs, ...settings } = options
+  const { scheduler = systemScheduler, random = Math.random, bugs = noBugs, ...settings } = options
   const admin = adminHandle(settings)
   const consumers: Consumer[] = []
   const publishers: Publisher[] = []

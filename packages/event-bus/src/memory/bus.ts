@@ -1,22 +1,16 @@
-import { KlatschError, topics as registry } from '@klatsch/contracts'
+import { type Bugs, KlatschError, noBugs, topics as registry } from '@klatsch/contracts'
 import { type Scheduler, systemScheduler } from '@klatsch/streams'
 import type { LogQueries } from '../shared/connection.ts'
 import { groupConsumer } from '../shared/consumer.ts'
 import { batchingPublisher } from '../shared/publisher.ts'
-import {
-  type Batch,
-  type Message,
-  type Partitioner,
-  partitioner,
-  SendFault,
-  type Transport,
-} from '../shared/transport.ts'
-import type { BusBugs, Consumer, EventBus, IncomingRecord, Log, Publisher } from '../types.ts'
+import { type Batch, type Partitioner, partitioner, SendFault, type Transport } from '../shared/transport.ts'
+import type { Consumer, EventBus, IncomingRecord, Log, Publisher } from '../types.ts'
 import { type BusFaults, type DeliveryFaults, faultyHandler, type PublishFaults } from './faults.ts'
 import { type Group, group as newGroup } from './group.ts'
 import { memoryLog } from './log.ts'
 import { memoryMember } from './member.ts'
 import { network } from './network.ts'
+import { byPartition, idempotentProducer } from './producer.ts'
 
 export interface MemoryBusOptions {
   /** The broker's clock, and that of clients that bring none. */
@@ -29,12 +23,14 @@ export interface MemoryBusOptions {
   readonly maxLatencyMs?: number
   /** Records of one fetch at most; each fetch brings a random number up to this. */
   readonly maxFetch?: number
-  readonly bugs?: BusBugs
 }
 
 export interface MemoryEventBus extends EventBus {
-  /** The bus as another process sees it: its own clock, the same log. Closing it closes what was made with it. */
-  client(scheduler: Scheduler): EventBus
+  /**
+   * The bus as another process sees it: its own clock, the same log; `bugs` are its own, too. Closing it closes what
+   * was made with it.
+   */
+  client(scheduler: Scheduler, bugs?: Bugs): EventBus
   readonly faults: BusFaults
   /** Beside those given at the start. */
   makeTopic(name: string, partitions: number): void
@@ -58,8 +54,7 @@ export function memoryEventBus(options: MemoryBusOptions = {}): MemoryEventBus {
   const groups = new Map<string, Group>()
   const members = new Map<Consumer, { name: string; group: string; muted: boolean }>()
   const deliveryFaults = new Map<string, DeliveryFaults>()
-  const choose = partitioner(random, options.bugs)
-  let publishFaults: PublishFaults = {}
+  const publishFaults = new Map<Scheduler | undefined, PublishFaults>()
   let made = 0
 
   const partitions = (topic: string): number => {
@@ -77,36 +72,36 @@ export function memoryEventBus(options: MemoryBusOptions = {}): MemoryEventBus {
     return found
   }
 
-  /** As Kafka's idempotent producer: a batch that comes again under the same identity is appended once. */
-  function transport(client: Scheduler): Transport {
-    let had = new WeakMap<Batch, Set<string>>()
+  const faultsOf = (client: Scheduler): PublishFaults =>
+    publishFaults.get(client) ?? publishFaults.get(undefined) ?? {}
+
+  function transport(client: Scheduler, choose: Partitioner): Transport {
     const happens = (chance: number | undefined) => chance !== undefined && chance > 0 && random() < chance
-    const append = (batch: Batch): void => {
-      const done = had.get(batch) ?? new Set()
-      had.set(batch, done)
-      for (const { topic, partition, messages } of byPartition(batch, partitions, choose)) {
-        const key = `${topic}[${partition}]`
-        if (done.has(key)) continue
-        done.add(key)
-        log.append(topic, partition, messages)
+    let producer = idempotentProducer(log)
+    let turn = Promise.resolve()
+    async function attempt(batch: Batch): Promise<void> {
+      const { requestLost, answerLost, appendedTwice, extraMs = 0, leastMs = 0 } = faultsOf(client)
+      const extra = extraMs > 0 ? leastMs + random() * (extraMs - leastMs) : 0
+      if (happens(requestLost)) {
+        await net.call(client, () => {}, extra)
+        throw new SendFault('passing', 'the request was lost')
       }
+      const request = producer.request(byPartition(batch, partitions, choose))
+      await net.call(client, request.arrives, extra)
+      if (happens(answerLost)) throw new SendFault('passing', 'the answer was lost')
+      if (happens(appendedTwice)) throw new SendFault('identity', 'the producer is not known any more')
+      request.answered()
     }
     return {
       checkTopic: (topic) => net.call(client, () => void partitions(topic)),
-      async send(batch) {
-        const { requestLost, answerLost, appendedTwice, extraMs = 0 } = publishFaults
-        const extra = extraMs > 0 ? random() * extraMs : 0
-        if (happens(requestLost)) {
-          await net.call(client, () => {}, extra)
-          throw new SendFault('passing', 'the request was lost')
-        }
-        await net.call(client, () => append(batch), extra)
-        if (happens(answerLost)) throw new SendFault('passing', 'the answer was lost')
-        if (happens(appendedTwice)) throw new SendFault('identity', 'the producer is not known any more')
+      send(batch) {
+        const mine = turn.then(() => attempt(batch))
+        turn = mine.catch(() => {})
+        return mine
       },
       async renew() {
         await net.call(client, () => {})
-        had = new WeakMap()
+        producer = idempotentProducer(log)
       },
       async close() {},
     }
@@ -127,13 +122,13 @@ export function memoryEventBus(options: MemoryBusOptions = {}): MemoryEventBus {
     }
   }
 
-  function client(scheduler: Scheduler): EventBus {
+  function client(scheduler: Scheduler, bugs: Bugs = noBugs): EventBus {
     const consumers: Consumer[] = []
     const publishers: Publisher[] = []
     return {
       async publisher(publisherOptions = {}) {
-        const { bugs } = options
-        const ports = { transport: transport(scheduler), scheduler, random, log: logger, bugs }
+        const choose = partitioner(random, bugs)
+        const ports = { transport: transport(scheduler, choose), scheduler, random, log: logger, bugs }
         const publisher = batchingPublisher(publisherOptions, ports)
         publishers.push(publisher)
         return publisher
@@ -185,9 +180,7 @@ export function memoryEventBus(options: MemoryBusOptions = {}): MemoryEventBus {
   }
 
   const faults: BusFaults = {
-    publish(rates) {
-      publishFaults = rates
-    },
+    publish: (rates, by) => void publishFaults.set(by, rates),
     delivery: (group, rates) => void deliveryFaults.set(group, rates),
     expel(consumer) {
       const member = memberOf(consumer)
@@ -220,25 +213,4 @@ export function memoryEventBus(options: MemoryBusOptions = {}): MemoryEventBus {
       ]),
     committed: (group, topic, partition) => log.committed(group).get(`${topic}[${partition}]`)?.offset,
   }
-}
-
-function byPartition(
-  batch: Batch,
-  partitions: (topic: string) => number,
-  choose: Partitioner,
-): { topic: string; partition: number; messages: Message[] }[] {
-  const groups = new Map<string, { topic: string; partition: number; messages: Message[] }>()
-  for (const { topic, messages } of batch.topics) {
-    for (const message of messages) {
-      const partition = choose(message, partitions(topic))
-      const key = `${topic}[${partition}]`
-      let found = groups.get(key)
-      if (!found) {
-        found = { topic, partition, messages: [] }
-        groups.set(key, found)
-      }
-      found.messages.push(message)
-    }
-  }
-  return [...groups.values()]
 }

@@ -1,3 +1,4 @@
+import type { Scheduler } from '@klatsch/streams'
 import type { BatchHandler, Consumer, IncomingRecord } from '../types.ts'
 
 /** Chances, from 0 (never) to 1 (always), drawn anew each time. */
@@ -8,11 +9,14 @@ export interface PublishFaults {
   readonly answerLost?: number
   /** The records are appended, and the producer must begin anew: they are appended again, behind one another. */
   readonly appendedTwice?: number
-  /** A request takes up to so many milliseconds more. */
+  /** A request takes up to so many milliseconds more, and at least so many. */
   readonly extraMs?: number
+  readonly leastMs?: number
 }
 
 export interface DeliveryFaults {
+  /** Of these topics alone. */
+  readonly topics?: readonly string[]
   /** After a batch, the last few records that were handled come once more, as after a lost commit. */
   readonly repeated?: number
   /** A batch is passed by without being handled, as by a reset to the end. */
@@ -21,7 +25,8 @@ export interface DeliveryFaults {
 
 /** What can go wrong in the memory bus, set and changed while it runs. */
 export interface BusFaults {
-  publish(faults: PublishFaults): void
+  /** For all, or for one process alone, which keeps its own until it is given others. */
+  publish(faults: PublishFaults, by?: Scheduler): void
   /** For the consumers of one group, made already or later. */
   delivery(group: string, faults: DeliveryFaults): void
   /** The coordinator drops the consumer, which learns of it at its next heartbeat: until then two may own a partition. */
@@ -47,7 +52,8 @@ export function faultyHandler(
 ): BatchHandler {
   const handled = new Map<string, IncomingRecord[]>()
   return async (records, context) => {
-    const { repeated = 0, skipped = 0 } = faults() ?? {}
+    const { repeated = 0, skipped = 0, topics } = faults() ?? {}
+    if (topics?.includes(context.topic) === false) return handler(records, context)
     if (skipped > 0 && random() < skipped) return
     await handler(records, context)
     if (repeated === 0) return

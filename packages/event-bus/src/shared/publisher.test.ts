@@ -1,3 +1,4 @@
+import { noBugs } from '@klatsch/contracts'
 import { simulatedScheduler } from '@klatsch/streams/simulation'
 import { expect, test } from 'vitest'
 import { batchingPublisher } from './publisher.ts'
@@ -15,7 +16,10 @@ test('a record published at any moment, also while the last request is just over
     }
     // Its time stands still, so that no deadline can come to help.
     const scheduler = simulatedScheduler(1)
-    const publisher = batchingPublisher({}, { transport, scheduler, random: Math.random, log: quiet })
+    const publisher = batchingPublisher(
+      {},
+      { transport, scheduler, random: Math.random, log: quiet, bugs: noBugs },
+    )
     const publish = () => publisher.publish([{ topic: 't', key: 'k', value: 'v', headers: {} }])
     void publish()
     for (let i = 0; i < turns; i++) await Promise.resolve()

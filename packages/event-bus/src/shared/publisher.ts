@@ -1,6 +1,6 @@
-import { KlatschError } from '@klatsch/contracts'
+import { type Bugs, KlatschError } from '@klatsch/contracts'
 import { backoffMs, pause, type Scheduler } from '@klatsch/streams'
-import type { BusBugs, Log, Publisher, PublisherOptions } from '../types.ts'
+import type { Log, Publisher, PublisherOptions } from '../types.ts'
 import { SendFault, type Transport } from './transport.ts'
 import { type Entry, type PendingBatch, singles, waitingRecords } from './waiting.ts'
 
@@ -14,7 +14,7 @@ export interface PublisherPorts {
   readonly scheduler: Scheduler
   readonly random: () => number
   readonly log: Log
-  readonly bugs?: BusBugs | undefined
+  readonly bugs: Bugs
 }
 
 /**
@@ -26,7 +26,7 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
   const { transport, scheduler, log } = ports
   const maxQueued = options.maxQueued ?? 20_000
   const timeoutMs = options.timeoutMs ?? 10_000
-  const maxWorking = ports.bugs?.twoSendsInFlight ? 2 : 1
+  const maxWorking = ports.bugs.has('two-sends-in-flight') ? 2 : 1
   const known = new Set<string>()
   const waiting = waitingRecords()
   /** What is being sent: one batch, but for a deliberate bug. */

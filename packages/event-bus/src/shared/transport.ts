@@ -1,5 +1,4 @@
-import { partitionOf } from '@klatsch/contracts'
-import type { BusBugs } from '../types.ts'
+import { type Bugs, partitionOf } from '@klatsch/contracts'
 
 export interface Message {
   readonly key: string
@@ -41,8 +40,8 @@ export interface Transport {
 /** Chooses the partition of a message among so many, once. */
 export type Partitioner = (message: Message, partitions: number) => number
 
-export function partitioner(random: () => number, bugs: BusBugs | undefined): Partitioner {
-  const choose = bugs?.keyOrderOff
+export function partitioner(random: () => number, bugs: Bugs): Partitioner {
+  const choose = bugs.has('key-order-off')
     ? (_key: string, partitions: number) => Math.floor(random() * partitions)
     : partitionOf
   return (message, partitions) => {

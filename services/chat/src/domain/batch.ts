@@ -1,4 +1,5 @@
 import {
+  type Bugs,
   type Command,
   type CommandData,
   type CommandEnvelope,
@@ -8,7 +9,6 @@ import {
   streamId,
   streamKind,
 } from '@klatsch/contracts'
-import type { Bugs } from './bugs.ts'
 import type { BatchRequest, BatchWrites, LoadedBatch } from './command-store.ts'
 import type { Decision, NewEvent } from './decision.ts'
 import { emptyHead, type SealedEvent, type StreamHead, sealEvent } from './events.ts'
@@ -120,7 +120,7 @@ export function decideBatch(
     const key = outcomeKey(actor, id)
     const before = known.get(key)
     const ends = before !== undefined && mayEnd(before, incoming)
-    if (before && !ends && !context.bugs.dedupeOff) {
+    if (before && !ends && !context.bugs.has('dedupe-off')) {
       const same = before.hash === undefined || before.hash === hash
       answer(same ? before : { actor, id, subject, state: 'rejected', code: 'command.id_reused' })
       continue

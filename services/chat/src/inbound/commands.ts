@@ -1,6 +1,5 @@
-import { topics } from '@klatsch/contracts'
+import { type Bugs, noBugs, topics } from '@klatsch/contracts'
 import type { AttemptLog, BatchHandler, Consumer, EventBus, Publisher } from '@klatsch/event-bus'
-import { type Bugs, noBugs } from '../domain/bugs.ts'
 import type { CommandProcessor } from './processor.ts'
 
 const GROUP = 'chat'
@@ -23,7 +22,7 @@ export function consumeCommands(
     topics: [topics.commands.name],
     start: 'committed',
     maxBatch: MAX_BATCH,
-    handler: bugs.offsetBeforeCommit ? forgetful(processor.handle) : processor.handle,
+    handler: bugs.has('offset-before-commit') ? forgetful(processor.handle) : processor.handle,
     onAssigned: sweep,
     idle: { everyMs: SWEEP_MS, run: sweep },
     async onDeadLetter(letter) {

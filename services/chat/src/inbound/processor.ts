@@ -1,3 +1,4 @@
+import { type Bugs, noBugs } from '@klatsch/contracts'
 import {
   type BatchContext,
   type BatchHandler,
@@ -14,7 +15,6 @@ import {
   type Incoming,
   requestOf,
 } from '../domain/batch.ts'
-import { type Bugs, noBugs } from '../domain/bugs.ts'
 import type { CommandStore, PublishedRange, Unpublished } from '../domain/command-store.ts'
 import { replyOf } from '../domain/outcomes.ts'
 import { unmarkedRanges } from '../domain/unmarked.ts'
@@ -76,12 +76,16 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
   const { persist, persisted } = options.faults ?? { persist: calmPoint, persisted: calmPoint }
   const unmarked = unmarkedRanges()
 
-  async function publish(emitted: readonly Emitted[], answers: readonly Answer[]): Promise<void> {
+  async function say(emitted: readonly Emitted[], answers: readonly Answer[]): Promise<void> {
     try {
-      await announce(options.publisher, emitted, answers)
+      await announce(options.publisher, emitted, bugs.has('replies-astray') ? answers.map(astray) : answers)
     } catch (cause) {
       throw new PassingFault('the log did not take the records', { cause })
     }
+  }
+
+  async function publish(emitted: readonly Emitted[], answers: readonly Answer[]): Promise<void> {
+    await say(emitted, answers)
     unmarked.add(rangesOf(emitted))
   }
 
@@ -96,6 +100,7 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
 
   /** Publishes what is not published of `of`, page by page, in order. */
   async function catchUp(of: Unpublished, signal?: AbortSignal): Promise<void> {
+    if (bugs.has('sweep-off')) return markPublished()
     let before: string | undefined
     while (!signal?.aborted) {
       await markPublished()
@@ -114,13 +119,12 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
   const decided = inGroups(async (commands: readonly Incoming[]) => {
     if (persist.armed) await persist.strike(targetsOf(commands))
     const began = now()
-    const decision = await store.transact(requestOf(commands), (loaded) =>
-      decideBatch(
-        commands,
-        { ...loaded, heads: unmarked.heads(loaded.heads) },
-        { now: began, newSalt, bugs },
-      ),
-    )
+    const decision = await store.transact(requestOf(commands), (loaded) => {
+      const heads = unmarked.heads(loaded.heads)
+      const made = decideBatch(commands, { ...loaded, heads }, { now: began, newSalt, bugs })
+      if (bugs.has('publish-before-commit')) say(made.emitted, made.answers).catch(() => {})
+      return made
+    })
     for (const [stream, { publishedSeq }] of decision.heads) unmarked.marked(stream, publishedSeq)
     if (persisted.armed) await persisted.strike(targetsOf(commands))
     const committed = now()
@@ -162,6 +166,9 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
     },
   }
 }
+
+/** A deliberate bug: answers somebody who did not ask. */
+const astray = ({ reply, origin }: Answer): Answer => ({ reply, origin: { ...origin, replyTo: 'nobody' } })
 
 const targetsOf = (commands: readonly Incoming[]): FaultTarget[] =>
   commands.map(({ envelope }) => ({ room: envelope.subject, person: envelope.actor }))

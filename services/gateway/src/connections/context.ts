@@ -1,3 +1,4 @@
+import type { Bugs } from '@klatsch/contracts'
 import type { VerifyToken } from '@klatsch/service-kit'
 import type { Scheduler } from '@klatsch/streams'
 import type { RateLimiter } from '../domain/rate-limiter.ts'
@@ -36,6 +37,7 @@ export interface ConnectionContext {
   readonly presence?: Presence
   readonly scheduler: Scheduler
   readonly random: () => number
+  readonly bugs?: Bugs
   readonly newSessionId: () => string
   readonly warn: (fields: object, message: string) => void
   /** Has the connection written at the end of this turn, once. */

@@ -1,6 +1,5 @@
-import { type Cursor, emptyTip, type FollowMode, type StreamTip } from '@klatsch/contracts'
+import { type Bugs, type Cursor, emptyTip, type FollowMode, noBugs, type StreamTip } from '@klatsch/contracts'
 import type { Scheduler } from '@klatsch/streams'
-import { type Bugs, noBugs } from '../domain/bugs.ts'
 import { type Asking, createAsking } from './asking.ts'
 import { createCatchUp } from './catch-up.ts'
 import { type FeedCounts, noCounts } from './counts.ts'
@@ -111,7 +110,7 @@ export function createHub(options: {
   }
 
   const healer = createHealer({
-    off: bugs.gapFillOff,
+    off: bugs.has('gap-fill-off'),
     asking,
     scheduler,
     random,
@@ -188,7 +187,7 @@ export function createHub(options: {
       healer.expect(known, head.seq)
       return
     }
-    const stream = new TrackedStream(subject, head, budget)
+    const stream = new TrackedStream(subject, head, budget, bugs)
     stream.unusedSince = scheduler.now()
     streams.set(subject, stream)
     healer.expect(stream, passersBy.seen(subject))
@@ -262,7 +261,8 @@ export function createHub(options: {
       if (!stream) throw new Error(`${subject} is not tracked`)
       flush(stream)
       const { seq } = stream.head
-      const sent = cursor ? Math.max(cursor.seq, first - 1) : seq
+      const from = cursor ? Math.max(cursor.seq, first - 1) : seq
+      const sent = cursor && bugs.has('resume-skips-one') ? Math.min(from + 1, seq) : from
       const subscription: Subscription = {
         subscriber,
         stream,

@@ -30,11 +30,13 @@ export function takeCommand(
     return
   }
   sender.unanswered += 1
+  const early = context.bugs?.has('ack-before-commit') ?? false
   try {
-    context.commands.submit({ id, type, subject, after, data, user }, (outcome) => {
+    const to = context.commands.submit({ id, type, subject, after, data, user }, (outcome) => {
       sender.unanswered -= 1
-      answer(context, sender, id, outcome)
+      if (!early) answer(context, sender, id, outcome)
     })
+    if (early) sender.send({ type: 'ack', id, subject: to, seq: context.hub.head(to).seq + 1 })
   } catch (error) {
     sender.unanswered -= 1
     if (!(error instanceof KlatschError)) throw error

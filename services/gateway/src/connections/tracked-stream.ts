@@ -1,4 +1,4 @@
-import type { StreamTip } from '@klatsch/contracts'
+import type { Bugs, StreamTip } from '@klatsch/contracts'
 import { StreamReader } from '@klatsch/streams'
 import { digestFrame } from './digest-frame.ts'
 import type { FeedEvent } from './feed-event.ts'
@@ -29,9 +29,12 @@ export class TrackedStream {
   readonly #behind = new SmallSet<Subscription>()
   readonly #digested = new SmallSet<Subscription>()
   readonly #ring: Ring
+  /** A deliberate bug: who has no room is passed over. */
+  readonly #drops: boolean
 
-  constructor(subject: string, head: StreamTip, budget: RingBudget) {
+  constructor(subject: string, head: StreamTip, budget: RingBudget, bugs: Bugs) {
     this.subject = subject
+    this.#drops = bugs.has('lagging-drops')
     this.#head = head
     this.#reader = new StreamReader(head)
     this.#ring = new Ring(budget)
@@ -95,6 +98,7 @@ export class TrackedStream {
     let delivered = 0
     for (const subscription of this.#live) {
       if (subscription.subscriber.congested) {
+        if (this.#drops) continue
         this.#live.delete(subscription)
         this.#behind.add(subscription)
         subscription.live = false

@@ -1,4 +1,10 @@
-import { type GatewaySignal, type PresenceSession, presenceTimes } from '@klatsch/contracts'
+import {
+  type Bugs,
+  type GatewaySignal,
+  noBugs,
+  type PresenceSession,
+  presenceTimes,
+} from '@klatsch/contracts'
 import {
   type Lease,
   newPartition,
@@ -19,7 +25,11 @@ const ROSTER_USERS = 500
  * Takes in the next record of the partition and answers what is to be told. The partition is changed in place; state
  * and answer follow from the records alone. A record at or before `position` changes nothing.
  */
-export function takeIn(partition: Partition, { offset, time, signal }: SignalRecord): PresenceEvent[] {
+export function takeIn(
+  partition: Partition,
+  { offset, time, signal }: SignalRecord,
+  bugs: Bugs = noBugs,
+): PresenceEvent[] {
   if (offset <= partition.position) return []
   const missed = partition.position >= 0 && offset !== partition.position + 1
   // Somebody may have been heard of in between.
@@ -31,13 +41,14 @@ export function takeIn(partition: Partition, { offset, time, signal }: SignalRec
   partition.clock += Math.min(log - (partition.time ?? log), maxStepMs)
   partition.time = log
 
-  const turn: Turn = { partition, touched: new Set(), events: [], stamp: { version: offset, time: log } }
+  const stamp = { version: offset, time: log }
+  const turn: Turn = { partition, touched: new Set(), events: [], stamp, bugs }
   if (missed) turn.events.push({ kind: 'resync', gateway: undefined, fenced: undefined })
   // Whoever speaks before the end of its lease was told to anyone is in time.
   if (signal.kind === 'gateway') hear(turn, signal)
-  endLeases(turn)
+  if (!bugs.has('lease-off')) endLeases(turn)
   endLeaving(turn)
-  if (!partition.settled && mayBeSettled(partition)) settle(turn)
+  if (!partition.settled && (mayBeSettled(partition) || bugs.has('settle-at-once'))) settle(turn)
   else for (const user of turn.touched) announce(turn, user)
   if (signal.kind === 'ask') answer(turn, signal.users)
   forget(partition)
@@ -51,17 +62,19 @@ interface Turn {
   readonly touched: Set<string>
   readonly events: PresenceEvent[]
   readonly stamp: { readonly version: number; readonly time: number }
+  readonly bugs: Bugs
 }
 
 function hear(turn: Turn, signal: GatewaySignal): void {
   const { partition } = turn
-  const fence = partition.fenced.get(signal.gateway)
+  const unfenced = turn.bugs.has('lease-without-fencing')
+  const fence = unfenced ? undefined : partition.fenced.get(signal.gateway)
   if (fence && signal.epoch <= fence.epoch) {
     turn.events.push({ kind: 'resync', gateway: signal.gateway, fenced: fence.epoch })
     return
   }
   const lease = partition.gateways.get(signal.gateway) ?? newLease(partition, signal.gateway)
-  if (signal.epoch < lease.epoch) return
+  if (signal.epoch < lease.epoch && !unfenced) return
   if (signal.epoch > lease.epoch) {
     lease.epoch = signal.epoch
     lease.n = 0
@@ -84,7 +97,8 @@ function hear(turn: Turn, signal: GatewaySignal): void {
     // An owner that is still rebuilding has not heard of the session: what it is owed is the same as with any owner.
     if (!lease.sessions.delete(session)) {
       const person = personOf(partition, user)
-      if (partition.settled || indexOf(person, signal.gateway, session) >= 0) continue
+      const forgets = partition.settled || turn.bugs.has('rebuild-forgets-ended')
+      if (forgets || indexOf(person, signal.gateway, session) >= 0) continue
       person.held.push({ user, session, gateway: signal.gateway, idle: false })
     }
     leave(turn, signal.gateway, user, session, Math.min(asked, handOverMs))
@@ -154,7 +168,7 @@ function leave(turn: Turn, gateway: string, user: string, session: string, grace
   const at = indexOf(person, gateway, session)
   const held = person.held[at]
   if (!held) return
-  const until = partition.clock + grace
+  const until = partition.clock + (turn.bugs.has('grace-off') ? 0 : grace)
   person.held[at] = { ...held, leaving: { until, at: partition.time! } }
   partition.leaving.add(user)
   partition.nextEnd = Math.min(partition.nextEnd, until)

@@ -1,3 +1,4 @@
+import { type Bugs, noBugs } from '@klatsch/contracts'
 import { type BatchHandler, type IncomingRecord, PassingFault, type Publisher } from '@klatsch/event-bus'
 import { takeIn } from '../domain/leases.ts'
 import type { Memory } from '../domain/memory.ts'
@@ -40,6 +41,7 @@ export function signalProcessor(
   memory: Memory,
   /** The latest records of a partition, of about the length of a lease, in order; none when they cannot be had. */
   latest: (partition: number) => Promise<readonly IncomingRecord[]>,
+  bugs: Bugs = noBugs,
 ): SignalProcessor {
   const owned = new Map<number, Owned>()
   const states = new Map<number, Partition>()
@@ -60,21 +62,21 @@ export function signalProcessor(
       const everybody: PresenceEvent = { kind: 'resync', gateway: undefined, fenced: undefined }
       await orPass(tell(publisher, memory, partition, [everybody]))
       for (const record of await latest(partition)) {
-        mine.untold.push(...takeIn(mine.state, tryDecode(record)))
+        mine.untold.push(...takeIn(mine.state, tryDecode(record), bugs))
       }
     },
     async handle(records, { partition }) {
       const mine = owned.get(partition)
       if (!mine) throw new PassingFault('the partition was taken away')
       // Decoded first: one that cannot be is found before any changes the state.
-      for (const record of records.map(decodeSignal)) mine.untold.push(...takeIn(mine.state, record))
+      for (const record of records.map(decodeSignal)) mine.untold.push(...takeIn(mine.state, record, bugs))
       await orPass(tell(publisher, memory, partition, mine.untold))
       counts.told += mine.untold.length
       mine.untold = []
     },
     buried(record) {
       const mine = owned.get(record.partition)
-      mine?.untold.push(...takeIn(mine.state, placeOf(record)))
+      mine?.untold.push(...takeIn(mine.state, placeOf(record), bugs))
     },
     async keepTime(partition) {
       const mine = owned.get(partition)

@@ -1,84 +1,22 @@
-import { createHash } from 'node:crypto'
-import type { Bugs as ChatBugs } from '@klatsch/chat/src/domain/bugs.ts'
-import type { CommandStore } from '@klatsch/chat/src/domain/command-store.ts'
-import { consumeCommands } from '@klatsch/chat/src/inbound/commands.ts'
-import { commandProcessor } from '@klatsch/chat/src/inbound/processor.ts'
-import type { MemoryStore } from '@klatsch/chat/src/outbound/memory-store.ts'
 import { emptyTip, KlatschError, limits, type StreamTip, topics, userSubject } from '@klatsch/contracts'
-import { attemptLog, type Consumer, type MemoryEventBus, PassingFault } from '@klatsch/event-bus'
+import type { Consumer } from '@klatsch/event-bus'
 import { createConnections } from '@klatsch/gateway/src/connections/connections.ts'
 import { createHub } from '@klatsch/gateway/src/connections/hub.ts'
 import type { ChatQueries, StreamsQuestion } from '@klatsch/gateway/src/connections/queries.ts'
 import { endOfTurn } from '@klatsch/gateway/src/connections/turn.ts'
-import type { Bugs as GatewayBugs } from '@klatsch/gateway/src/domain/bugs.ts'
 import { rateLimiter } from '@klatsch/gateway/src/domain/rate-limiter.ts'
 import { handleEvents } from '@klatsch/gateway/src/inbound/events.ts'
 import { createCommands } from '@klatsch/gateway/src/outbound/commands.ts'
 import { createRequests } from '@klatsch/gateway/src/outbound/requests.ts'
-import type { SimulatedProcess, Simulation } from '@klatsch/streams/simulation'
+import { createPresence } from '@klatsch/gateway/src/presence/presence.ts'
+import type { SimulatedProcess } from '@klatsch/streams/simulation'
+import { call, type Surroundings } from './calls.ts'
 import type { Host } from './wire.ts'
-
-/** Chances of what can go wrong with a call, changed while the world runs. */
-export interface CallFaults {
-  /** The call never gets there. */
-  refused: number
-  /** It is done, and the answer is lost. */
-  answerLost: number
-}
-
-export interface Surroundings {
-  readonly sim: Simulation
-  readonly bus: MemoryEventBus
-  readonly store: MemoryStore
-  readonly faults: CallFaults
-}
-
-/** A call to something else: takes time there and back, and a process killed meanwhile never hears of it. */
-async function call<T>(
-  { sim, faults }: Surroundings,
-  process: SimulatedProcess,
-  fault: () => Error,
-  work: () => Promise<T> | T,
-): Promise<T> {
-  const hop = () => new Promise<void>((resolve) => void process.after(sim.random() * 5, resolve))
-  await hop()
-  if (sim.random() < faults.refused) throw fault()
-  const answer = await work()
-  await hop()
-  if (sim.random() < faults.answerLost) throw fault()
-  return answer
-}
-
-export interface ChatProcess {
-  readonly process: SimulatedProcess
-  readonly consumer: Consumer
-}
-
-/** A chat process: the real processor over a record that every call reaches late, or not, or whose answer is lost. */
-export async function startChat(world: Surroundings, name: string, bugs: ChatBugs): Promise<ChatProcess> {
-  const { sim, store } = world
-  const process = sim.process(name)
-  const bus = world.bus.client(process)
-  const away = () => new PassingFault('the database is away')
-  const far: CommandStore = {
-    transact: (request, decide) => call(world, process, away, () => store.transact(request, decide)),
-    markPublished: (ranges) => call(world, process, away, () => store.markPublished(ranges)),
-    unpublished: (of, limit) => call(world, process, away, () => store.unpublished(of, limit)),
-    claim: (outcome) => call(world, process, away, () => store.claim(outcome)),
-  }
-  let salts = 0
-  const newSalt = () => createHash('sha256').update(`${name}${salts++}`).digest('base64url').slice(0, 22)
-  const publisher = await bus.publisher()
-  const deadLetters = await bus.publisher()
-  const processor = commandProcessor({ store: far, publisher, now: process.now, newSalt, bugs })
-  const attempts = attemptLog(deadLetters, { scheduler: process })
-  return { process, consumer: await consumeCommands(bus, processor, deadLetters, attempts, () => {}, bugs) }
-}
 
 export interface GatewayProcess extends Host {
   readonly consumer: Consumer
-  /** Tells everyone to go elsewhere, then closes all within so long. */
-  drain(withinMs: number): Promise<void>
+  /** Tells everyone to go elsewhere, closes all within so long, and has its last say. */
+  shutDown(withinMs: number): Promise<void>
 }
 
 function queriesOf(world: Surroundings, process: SimulatedProcess): ChatQueries {
@@ -113,12 +51,8 @@ function queriesOf(world: Surroundings, process: SimulatedProcess): ChatQueries 
 }
 
 /** A gateway process: the real delivery engine. A token is the user's id; accounts are not what is simulated. */
-export async function startGateway(
-  world: Surroundings,
-  name: string,
-  bugs: GatewayBugs,
-): Promise<GatewayProcess> {
-  const { sim } = world
+export async function startGateway(world: Surroundings, name: string): Promise<GatewayProcess> {
+  const { sim, bugs } = world
   const process = sim.process(name)
   const bus = world.bus.client(process)
   const publisher = await bus.publisher()
@@ -129,21 +63,34 @@ export async function startGateway(
     max: 10_000,
     now: process.now,
   })
+  const warn = () => {}
+  const presence = createPresence({
+    publisher,
+    gateway: name,
+    scheduler: process,
+    followers: (subject) => hub.followers(subject),
+    warn,
+  })
   const atEndOfTurn = endOfTurn((run) => void process.after(0, run))
   const hub = createHub({
     queries,
     scheduler: process,
     random: sim.random,
     ringBytes: 50_000,
-    warn() {},
+    warn,
     atEndOfTurn,
     bugs,
   })
   const consumer = await bus.consume({
     group: name,
-    topics: [topics.events.name, topics.replies.name],
+    topics: [
+      topics.events.name,
+      topics.replies.name,
+      topics.presenceEvents.name,
+      topics.presenceAudiences.name,
+    ],
     start: 'end',
-    handler: handleEvents(hub, requests, name),
+    handler: handleEvents(hub, requests, name, presence),
   })
   const commands = createCommands({ publisher, requests, instance: name, now: process.now })
   let sessions = 0
@@ -151,6 +98,7 @@ export async function startGateway(
     {
       hub,
       commands,
+      presence,
       verify: async (token) => ({
         id: token,
         session: token,
@@ -164,7 +112,8 @@ export async function startGateway(
       scheduler: process,
       random: sim.random,
       newSessionId: () => `${name}-${sessions++}`,
-      warn() {},
+      warn,
+      bugs,
     },
     atEndOfTurn,
   )
@@ -176,7 +125,11 @@ export async function startGateway(
   return {
     process,
     consumer,
-    drain: (withinMs) => connections.drain(withinMs),
+    async shutDown(withinMs) {
+      presence.handOver()
+      await connections.drain(withinMs)
+      await presence.close()
+    },
     accept(transport) {
       const connection = connections.add(transport)
       return {
