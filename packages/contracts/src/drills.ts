@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { faultEffectSchema, MAX_FAULT_MS } from './faults.ts'
+import { retryPolicySchema } from './retries.ts'
 
 /** Drills: a scenario says what is done to a stack and what must hold all the same; a report, what came of it. */
 
@@ -108,6 +109,20 @@ const stepSchema = z.discriminatedUnion('do', [
   step('halt', {}),
   /** All connections that can be spoilt break in one moment. */
   step('cut', {}),
+  /**
+   * Retry policies of the laboratory's echo projection, one after the other, each in a room of its own in which nobody else talks: the
+   * same messages in the same seconds, of which so many cannot be taken until all are said; then they can be, and what is parked is
+   * redriven. `order`, `all`: whether this policy should keep the order of the room, and every record of it.
+   */
+  step('race', {
+    lanes: z
+      .array(z.strictObject({ policy: retryPolicySchema, order: z.boolean(), all: z.boolean() }))
+      .min(1)
+      .max(8),
+    messages: z.int().min(10).max(10_000),
+    poisoned: z.int().min(1).max(1_000),
+    seconds: seconds.positive(),
+  }),
   /** Commands that are held go through chat again. */
   step('redrive', {}),
 ])
@@ -220,6 +235,27 @@ export const drillReportSchema = z.object({
       gone: z.record(z.string(), quantiles),
       back: z.record(z.string(), quantiles),
     })
+    .optional(),
+  /**
+   * By policy: messages that waited, and of them parked, when the fault ended; milliseconds from then on until nothing waited; failed
+   * attempts, and the most of one record; records applied after later ones, and never.
+   */
+  race: z
+    .array(
+      z.object({
+        policy: z.string(),
+        messages: count,
+        poisoned: count,
+        waiting: z.int(),
+        parked: count,
+        recoveredMs: ms,
+        attempts: count,
+        attemptsAtMost: count,
+        deadLetters: count,
+        late: count,
+        missing: z.int(),
+      }),
+    )
     .optional(),
   /** Every second: what was said, answered, and seen in it. */
   series: z.array(z.object({ sent: count, acked: count, seen: count })),

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { subjectSchema } from './ids.ts'
 import { retryPolicySchema } from './retries.ts'
 
 /**
@@ -23,7 +24,7 @@ const blockedKeySchema = z.object({
 })
 
 /** A redrive, the latest there was since the laboratory started. `failed`: keys whose next record failed again. */
-const redriveSchema = z.object({
+export const labRedriveSchema = z.object({
   state: z.enum(['running', 'done', 'cancelled', 'broken']),
   handled: count,
   freed: z.array(z.string()),
@@ -31,7 +32,9 @@ const redriveSchema = z.object({
   perSecond,
 })
 
-/** `GET /api/lab/echo` */
+/** `GET /api/lab/echo?room=`: of that room alone, or of those with the most messages. */
+export const labEchoQuerySchema = z.object({ room: subjectSchema.optional() })
+
 export const labEchoSchema = z.object({
   state: z.enum(['off', 'starting', 'running', 'struggling', 'stopped']),
   reason: z.string().optional(),
@@ -41,7 +44,7 @@ export const labEchoSchema = z.object({
   /** A message with this in its text is one it cannot take. */
   poison: z.string().optional(),
   blocked: z.array(blockedKeySchema),
-  redrive: redriveSchema.optional(),
+  redrive: labRedriveSchema.optional(),
   /** Those with the most messages. `late`: events applied after a later one; `missing`: not applied, although later ones are. */
   rooms: z.array(
     z.object({
@@ -54,7 +57,7 @@ export const labEchoSchema = z.object({
   ),
 })
 export type LabEcho = z.output<typeof labEchoSchema>
-export type LabRedrive = z.output<typeof redriveSchema>
+export type LabRedrive = z.output<typeof labRedriveSchema>
 
 /** `PATCH /api/lab/echo`: what is left out stays as it is. */
 export const labEchoChangeSchema = z.strictObject({

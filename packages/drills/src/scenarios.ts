@@ -44,6 +44,7 @@ export function resized(
 ): Scenario {
   const { load } = scenario
   const stretch = seconds / load.seconds
+  const tenths = (seconds: number) => Math.round(seconds * 10) / 10
   const many = (count: number) => (count === 0 ? 0 : Math.max(1, Math.round(count * size)))
   return scenarioSchema.parse({
     ...scenario,
@@ -55,7 +56,9 @@ export function resized(
     steps: scenario.steps.map((step) => ({
       ...step,
       at: step.at * stretch,
-      ...(step.do !== 'freeze' && 'seconds' in step ? { seconds: step.seconds * Math.min(1, stretch) } : {}),
+      ...(step.do !== 'freeze' && 'seconds' in step
+        ? { seconds: tenths(step.seconds * Math.min(1, stretch)) }
+        : {}),
     })),
   })
 }

@@ -5,7 +5,10 @@ import type { Audience } from '../people/audience.ts'
 import type { Cast } from './cast.ts'
 import { freeze, killAndWait, until } from './chaos.ts'
 import type { Instance } from './instances.ts'
+import { type Lane, race } from './race.ts'
 import { DrillError, type Target } from './target.ts'
+
+export type Launched = Map<string, Promise<Instance>>
 
 /** What a step can lay hands on. */
 export interface Stage {
@@ -14,8 +17,10 @@ export interface Stage {
   readonly audience: Audience | undefined
   /** Of the drill: what chance there is goes back to it. */
   readonly seed: number
-  /** What was launched and not ended, by name. */
-  readonly launched: Map<string, Instance>
+  /** What was launched and not ended, by name, from the moment at which it is started. */
+  readonly launched: Launched
+  /** What became of each policy that was raced. */
+  readonly lanes: Lane[]
   /** The restart under way: one at a time. */
   restarting: Promise<void>
   readonly signal: AbortSignal
@@ -59,6 +64,8 @@ export function inWords(step: DrillStep): string {
       return 'call off all faults'
     case 'cut':
       return 'cut connections of clients'
+    case 'race':
+      return `race the policies ${step.lanes.map(({ policy }) => policy.kind).join(' and ')}`
     case 'redrive':
       return 'redrive what is held'
   }
@@ -72,7 +79,7 @@ export async function perform(step: DrillStep, stage: Stage): Promise<void> {
       await Promise.all(step.parts.map((part) => kill(part, stage)))
       return
     case 'freeze': {
-      const instance = launched.get(step.part)
+      const instance = await launched.get(step.part)
       const ms = step.seconds * 1_000
       if (!instance) {
         await isUp(step.part, stage)
@@ -90,11 +97,13 @@ export async function perform(step: DrillStep, stage: Stage): Promise<void> {
       return
     case 'launch': {
       if (launched.has(step.name)) throw new DrillError(`${step.name} runs already`)
-      launched.set(step.name, await target.launch!(step.service, step.name))
+      const launching = target.launch!(step.service, step.name)
+      launched.set(step.name, launching)
+      await launching
       return
     }
     case 'stop': {
-      const instance = launched.get(step.name)
+      const instance = await launched.get(step.name)
       if (!instance) throw new DrillError(`${step.name} does not run`)
       instance.signal('SIGTERM')
       await instance.ended
@@ -130,6 +139,9 @@ export async function perform(step: DrillStep, stage: Stage): Promise<void> {
     case 'cut':
       cast.proxy.strike({ kind: 'cut' }, 'all')
       return
+    case 'race':
+      await race(step, stage, stage.lanes)
+      return
     case 'redrive': {
       const { job } = await target.lab!.redrive()
       if (job) {
@@ -148,7 +160,7 @@ export async function perform(step: DrillStep, stage: Stage): Promise<void> {
 }
 
 async function kill(part: string, stage: Stage): Promise<void> {
-  const instance = stage.launched.get(part)
+  const instance = await stage.launched.get(part)
   if (instance) {
     stage.launched.delete(part)
     instance.signal('SIGKILL')

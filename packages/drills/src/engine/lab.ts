@@ -1,17 +1,27 @@
 import {
+  type Attempt,
+  attemptSchema,
+  type LabEcho,
+  type LabEchoChange,
   type LabFollow,
   type LabJob,
   type LabJobAnswer,
+  type LabRecords,
+  labEchoSchema,
   labFaultSchema,
   labFollowSchema,
   labHaltSchema,
   labJobAnswerSchema,
   labJobSchema,
+  labRecordsSchema,
+  labRedriveSchema,
   type newFaultSchema,
+  topics,
 } from '@klatsch/contracts'
 import type { z } from 'zod'
 
 const ANSWER_MS = 15_000
+const PAGES = 10
 
 /** What drills ask of the laboratory, as an administrator. Every call rejects with what it has against it. */
 export interface Lab {
@@ -22,7 +32,17 @@ export interface Lab {
   /** Sends what is held through chat again. */
   redrive(): Promise<LabJobAnswer>
   job(id: string): Promise<LabJob>
+  /** The echo projection, and what it has of a room. */
+  echo(room?: string): Promise<LabEcho>
+  changeEcho(change: LabEchoChange): Promise<void>
+  /** Begins to redrive what is parked of these keys. */
+  redriveEcho(keys: readonly string[]): Promise<void>
+  /** What went wrong with the echo's records of a key since then; the first thousands of it. */
+  attempts(key: string, since: number): Promise<Attempt[]>
 }
+
+/** The echo's consumer group. */
+const ECHO = 'lab.echo'
 
 /** @param token an administrator's, good for as long as it is asked for */
 export function labAt(baseUrl: string, token: () => Promise<string>): Lab {
@@ -50,6 +70,28 @@ export function labAt(baseUrl: string, token: () => Promise<string>): Lab {
     follow: (command, actor) =>
       call('GET', `/follow/${command}?actor=${encodeURIComponent(actor)}`, labFollowSchema),
     redrive: () => call('POST', '/dlq/redrive', labJobAnswerSchema, { perSecond: 200 }),
+    echo: (room) =>
+      call('GET', `/echo${room === undefined ? '' : `?room=${encodeURIComponent(room)}`}`, labEchoSchema),
+    changeEcho: async (change) => void (await call('PATCH', '/echo', labEchoSchema, change)),
+    redriveEcho: async (keys) => void (await call('POST', '/echo/redrive', labRedriveSchema, { keys })),
+    async attempts(key, since) {
+      const found: Attempt[] = []
+      let from: string | undefined = new Date(since).toISOString()
+      for (let page = 0; from !== undefined && page < PAGES; page += 1) {
+        const query = new URLSearchParams({ key, from, limit: '500' })
+        const { items, next }: LabRecords = await call(
+          'GET',
+          `/topics/${topics.attempts.name}/records?${query}`,
+          labRecordsSchema,
+        )
+        for (const { value } of items) {
+          const attempt = attemptSchema.safeParse(value).data
+          if (attempt?.group === ECHO) found.push(attempt)
+        }
+        from = items.length > 0 ? next : undefined
+      }
+      return found
+    },
     job: (id) => call('GET', `/jobs/${id}`, labJobSchema),
   }
 }

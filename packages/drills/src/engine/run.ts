@@ -1,13 +1,14 @@
-import type { DrillReport, Scenario } from '@klatsch/contracts'
+import type { DrillReport, LogPosition, Scenario } from '@klatsch/contracts'
 import { systemScheduler } from '@klatsch/streams'
 import { check } from '../judge/checker.ts'
 import type { History } from '../judge/history.ts'
 import { type Audience, type AudienceOptions, seat } from '../people/audience.ts'
 import { runLoad } from '../people/load.ts'
+import { endOfLog, readLog } from '../people/log.ts'
 import { askOutcomes, headsInPostgres, headsOverHttp, readHttp, readPostgres } from '../people/records.ts'
 import { type Observer, settle } from '../people/settle.ts'
 import { seededRandom } from '../random.ts'
-import type { Stage } from './actions.ts'
+import type { Launched, Stage } from './actions.ts'
 import { type Cast, gather } from './cast.ts'
 import type { Instance } from './instances.ts'
 import { requireAble, type Target } from './target.ts'
@@ -54,16 +55,18 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   })
 
   log(`${scenario.name}, seed ${seed}: people gather`)
-  const launched = new Map<string, Instance>()
+  const launched: Launched = new Map()
   let cast: Cast | undefined
   let audience: Audience | undefined
   try {
-    for (const { service, name } of scenario.instances)
-      launched.set(name, await target.launch!(service, name))
+    const logFrom = target.brokers === undefined ? undefined : await endOfLog(target.brokers)
+    for (const { service, name } of scenario.instances) launched.set(name, target.launch!(service, name))
+    const instances = new Map<string, Instance>()
+    for (const [name, launching] of launched) instances.set(name, await launching)
     cast = await gather(scenario.load, { baseUrl: target.baseUrl, seed, watch, signal })
-    audience = await seatAudience(scenario, launched, { seed, safe: target.baseUrl, log, signal })
+    audience = await seatAudience(scenario, instances, { seed, safe: target.baseUrl, log, signal })
     const stage: Stage = {
-      ...{ target, cast, audience, seed, signal, launched },
+      ...{ target, cast, audience, seed, signal, launched, lanes: [] },
       restarting: Promise.resolve(),
     }
     const everyone: Observer[] = [...cast.observers, ...cast.programs.map((each) => ({ ...each, rooms: [] }))]
@@ -86,9 +89,19 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
     signal.throwIfAborted()
 
     phase = 'judging'
-    const { history, different } = await historyOf(target, cast)
+    const { history, different } = await historyOf(target, cast, logFrom)
     const steps = withRecovery(performed, watch)
-    const evident: Evident = { target, watch, steps, startedAt, settledMs, different, cast, audience }
+    const evident: Evident = {
+      target,
+      watch,
+      steps,
+      startedAt,
+      settledMs,
+      different,
+      cast,
+      audience,
+      lanes: stage.lanes,
+    }
     return await verdictOf(scenario, seed, check(history), evident)
   } finally {
     audience?.close()
@@ -104,12 +117,17 @@ async function underLoad(
   { watch, log }: { readonly watch: Watch; readonly log: (line: string) => void },
 ): Promise<Performed[]> {
   const { cast, signal, seed } = stage
+  const lanes = Math.max(0, ...steps.map((step) => (step.do === 'race' ? step.lanes.length : 0)))
+  const quiet = new Set(cast.rooms.slice(0, lanes))
   let stepsAreOver = false
   const timeline = runTimeline(timesOf(steps, seededRandom(seed + 2)), stage, { watch, log }).finally(() => {
     stepsAreOver = true
   })
   const talking = runLoad({
-    observers: [...cast.observers, ...cast.programs],
+    observers: [...cast.observers, ...cast.programs].flatMap(({ person, rooms }) => {
+      const lively = rooms.filter((room) => !quiet.has(room))
+      return lively.length > 0 ? [{ person, rooms: lively }] : []
+    }),
     perSecond: load.perSecond,
     random: seededRandom(seed),
     over: (elapsedMs) => signal.aborted || (stepsAreOver && elapsedMs > load.seconds * 1_000),
@@ -120,7 +138,7 @@ async function underLoad(
 
 function seatAudience(
   { load, instances }: Scenario,
-  launched: ReadonlyMap<string, Instance>,
+  running: ReadonlyMap<string, Instance>,
   { seed, ...common }: Pick<AudienceOptions, 'safe' | 'log' | 'signal'> & { readonly seed: number },
 ): Promise<Audience> | undefined {
   if (load.audience === 0) return undefined
@@ -128,7 +146,7 @@ function seatAudience(
   return seat({
     ...common,
     people: load.audience,
-    gateways: new Map(gateways.map(({ name }) => [name, launched.get(name)!.url])),
+    gateways: new Map(gateways.map(({ name }) => [name, running.get(name)!.url])),
     random: seededRandom(seed + 3),
   })
 }
@@ -138,7 +156,7 @@ const headsOf = ({ databaseUrl }: Target, cast: Cast): Promise<ReadonlyMap<strin
   databaseUrl === undefined ? headsOverHttp(cast.apiOf, cast.rooms) : headsInPostgres(databaseUrl, cast.rooms)
 
 /** What everyone sent and saw, what the copies have, and what the system says of commands without a good end. */
-async function historyOf({ databaseUrl }: Target, cast: Cast) {
+async function historyOf({ databaseUrl, brokers }: Target, cast: Cast, logFrom: LogPosition | undefined) {
   const { rooms, observers, programs, accounts } = cast
   const record =
     databaseUrl === undefined ? { reads: [], different: [] } : await readPostgres(databaseUrl, rooms)
@@ -149,25 +167,25 @@ async function historyOf({ databaseUrl }: Target, cast: Cast) {
     reads: [
       ...record.reads,
       ...(await readHttp(cast.apiOf, rooms)),
+      ...(brokers && logFrom ? await readLog(brokers, logFrom, rooms) : []),
       ...persons.flatMap((person) => person.reads),
     ],
     observers: observers.flatMap(({ person, rooms }) =>
       rooms.map((room) => ({ observer: person.name, room, from: 1 })),
     ),
-    copies: databaseUrl === undefined ? ['http'] : ['postgres', 'http'],
+    copies: ['http', ...(databaseUrl ? ['postgres'] : []), ...(brokers ? ['log'] : [])],
     answers: await askOutcomes(new Map(accounts.map(({ actor, api }) => [actor, api])), sends),
   }
   return { history, different: record.different }
 }
 
 /** Whatever came of it: nothing that was done to the stack stays. */
-async function cleanUp(
-  target: Target,
-  launched: ReadonlyMap<string, Instance>,
-  { steps }: Scenario,
-): Promise<void> {
+async function cleanUp(target: Target, launched: Launched, { steps }: Scenario): Promise<void> {
   if (steps.some((step) => step.do === 'fault')) await target.lab!.haltFaults().catch(() => {})
   if (steps.some((step) => step.do === 'network')) await target.network!.halt().catch(() => {})
-  for (const instance of launched.values()) instance.signal('SIGKILL')
-  await Promise.all([...launched.values()].map(({ ended }) => ended))
+  for (const launching of await Promise.allSettled(launched.values())) {
+    if (launching.status === 'rejected') continue
+    launching.value.signal('SIGKILL')
+    await launching.value.ended
+  }
 }

@@ -12,6 +12,8 @@ export interface Target {
   readonly baseUrl: string
   /** To read the record itself; else what HTTP tells is taken for it. */
   readonly databaseUrl?: string
+  /** To read the log itself. */
+  readonly brokers?: string
   /** Processes: to be killed, frozen, woken. */
   readonly controls?: Controls
   /** Replaces parts, all services when none is named. */
@@ -45,6 +47,7 @@ const needs: Readonly<Record<DrillStep['do'], keyof Target | undefined>> = {
   network: 'network',
   halt: 'lab',
   redrive: 'lab',
+  race: 'lab',
   cut: undefined,
 }
 

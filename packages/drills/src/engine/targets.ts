@@ -59,6 +59,7 @@ export async function ownStack(options: {
     name: 'a stack of its own',
     baseUrl: stack.urls.gateway,
     databaseUrl: stack.databaseUrl,
+    brokers: stack.brokers,
     controls: controlsOfStack(stack),
     restart: (parts) => stack.restart(parts),
     launch: (service, name) => launchInstance(stack, service, { name, env, logs }),
@@ -85,6 +86,7 @@ export function runningStack(dataDir: string): OpenTarget {
   return {
     name: `the stack at ${run.url}`,
     baseUrl: internal.gateway,
+    brokers: run.brokers,
     controls: controlsOfDataDir(dataDir),
     ...(control && {
       restart: (parts: readonly string[]) => askToRestart(control, parts, () => {}),

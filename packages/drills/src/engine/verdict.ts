@@ -4,6 +4,7 @@ import type { Verdict } from '../judge/presence.ts'
 import type { Audience } from '../people/audience.ts'
 import type { Cast } from './cast.ts'
 import { type Sources, withEvidence } from './evidence.ts'
+import type { Lane } from './race.ts'
 import { quantilesOf } from './watch.ts'
 
 /** Witnesses told in full, of each kind. */
@@ -13,6 +14,7 @@ const WITNESSES = 5
 export interface Evident extends Sources {
   readonly cast: Pick<Cast, 'troubles' | 'proxy' | 'moves'>
   readonly audience: Audience | undefined
+  readonly lanes: readonly Lane[]
   /** Undefined: never. */
   readonly settledMs: number | undefined
   /** Rows of a read table that differ from what the events say. */
@@ -87,6 +89,7 @@ export async function verdictOf(
     tookMs: watch.elapsedMs,
     ...{ sent, acked, unknown, rejected, held, read, observers },
     steps: [...steps],
+    ...(evident.lanes.length > 0 && { race: [...evident.lanes] }),
     ...(presence && { presence: presenceOf(presence, evident.audience!.people) }),
     series: [...watch.series],
     ...watch.quantiles(),

@@ -1,7 +1,7 @@
 import type { DrillQuantiles, DrillReport, DrillWitness } from '@klatsch/contracts'
 import { meanings } from '../engine/verdict.ts'
 import { chartOf } from './chart.ts'
-import { bugsOf, number, secondsOf, words } from './print.ts'
+import { bugsOf, number, raceRows, secondsOf, spoiltOf, words } from './print.ts'
 import { style } from './style.ts'
 
 /** The report as one HTML page with nothing outside it, to be sent to someone. */
@@ -20,7 +20,10 @@ export function pageOf(report: DrillReport): string {
 <p>${escaped(lead)}</p>
 ${facts(report)}
 ${counts(report)}
-${findings(report)}
+${findings(
+  'What was found',
+  report.found.filter((each) => each.judged),
+)}
 <h2>What was done, and how it went on</h2>
 <div class="card">${chartOf(report)}</div>
 <h2>Step by step</h2>
@@ -28,11 +31,16 @@ ${findings(report)}
 <p class="soft">Everyone had everything ${report.settledMs === undefined ? 'never' : `${secondsOf(report.settledMs)} after the last message`}.</p></div>
 <h2>How long it took</h2>
 <div class="card scroll">${times(report)}</div>
+${raced(report)}${seenPresence(report)}
 <h2>What was judged</h2>
 <div class="card">${judged(report)}</div>
+${findings(
+  'What was to be expected',
+  report.found.filter((each) => !each.judged),
+)}
 <footer><p>To run it again: <code>npm run klatsch -- drill ${escaped(scenario.name)} --seed ${report.seed}${scenario.bugs.length > 0 ? ` --bugs ${escaped(scenario.bugs.join(','))}` : ''}</code></p>
 <p>Klatsch promises that a confirmed message is never lost, never doubled, never out of order in its room. This page is the check of that,
-made from what every client sent and saw, and what Postgres and HTTP had in the end.</p></footer>
+made from what every client sent and saw, and what Postgres, Kafka and HTTP had in the end.</p></footer>
 </main></body></html>
 `
 }
@@ -54,6 +62,8 @@ function facts(report: DrillReport): string {
       .map(([count, what]) => `${number(count)} ${what}`)
       .join(', ')}, in ${load.rooms} rooms`,
     `${number(read)} events read by ${number(observers)} observers`,
+    ...spoiltOf(report),
+    ...(report.moves > 0 ? [`sockets moved ${number(report.moves)} times`] : []),
   ]
   return `<ul class="facts">${items.map((item) => `<li>${escaped(item)}</li>`).join('')}</ul>`
 }
@@ -85,15 +95,15 @@ function counts(report: DrillReport): string {
   return `<dl class="counts">${cells.map(cell).join('')}</dl>`
 }
 
-function findings({ found }: DrillReport): string {
+function findings(title: string, found: DrillReport['found']): string {
   if (found.length === 0) return ''
   const sections = found.map(
     ({ invariant, means, judged, count, witnesses }) => `<section class="finding${judged ? '' : ' noted'}">
 <h3${judged ? ' class="bad"' : ''}>${escaped(words[invariant])}: ${number(count)}</h3>
-<p class="soft">${escaped(means)}${judged ? '' : '; expected here, and not judged'}</p>
+<p class="soft">${escaped(means)}</p>
 ${witnesses.map(witness).join('')}${count > witnesses.length ? `<p class="soft">and ${number(count - witnesses.length)} more</p>` : ''}</section>`,
   )
-  return `<h2>What was found</h2>${sections.join('')}`
+  return `<h2>${title}</h2>${sections.join('')}`
 }
 
 function witness({ what, saidAt, after, way, logs }: DrillWitness): string {
@@ -134,10 +144,34 @@ function step(
   return `<li><b class="n">${index + 1}</b><span class="at">${secondsOf(atMs)}</span><span class="what">${escaped(sentence(what))}.<span class="soft">${over}${recovered}</span>${failed}</span></li>`
 }
 
-function times({ answered, seen }: DrillReport): string {
-  const row = (what: string, { count, p50, p99, max }: DrillQuantiles) =>
-    `<tr><td>${what}</td>${[number(count), `${p50} ms`, `${number(p99)} ms`, `${number(max)} ms`].map((cell) => `<td class="n">${cell}</td>`).join('')}</tr>`
-  return `<table><tr><th></th><th class="n">times</th><th class="n">half within</th><th class="n">99 % within</th><th class="n">longest</th></tr>${row('until it was acknowledged', answered)}${row('until somebody saw it', seen)}</table>`
+const quantileHead =
+  '<tr><th></th><th class="n">times</th><th class="n">half within</th><th class="n">99 % within</th><th class="n">longest</th></tr>'
+
+function quantileRow(what: string, { count, p50, p99, max }: DrillQuantiles): string {
+  const cells = [number(count), ...[p50, p99, max].map((ms) => `${number(ms)} ms`)]
+  return `<tr><td>${escaped(what)}</td>${cells.map((cell) => `<td class="n">${cell}</td>`).join('')}</tr>`
+}
+
+const times = ({ answered, seen }: DrillReport): string =>
+  `<table>${quantileHead}${quantileRow('until it was acknowledged', answered)}${quantileRow('until somebody saw it', seen)}</table>`
+
+function raced({ race }: DrillReport): string {
+  if (!race) return ''
+  const head = race.map(({ policy }) => `<th class="n">${escaped(policy)}</th>`)
+  const rows = raceRows.map(
+    ([what, of]) =>
+      `<tr><td>${what}</td>${race.map((lane) => `<td class="n">${escaped(of(lane))}</td>`).join('')}</tr>`,
+  )
+  return `<h2>Side by side: what each policy did about the same fault</h2>
+<div class="card scroll"><table><tr><th></th>${head.join('')}</tr>${rows.join('')}</table></div>`
+}
+
+function seenPresence({ presence }: DrillReport): string {
+  if (!presence) return ''
+  const rows = (word: string, of: Readonly<Record<string, DrillQuantiles>>) =>
+    Object.entries(of).map(([why, times]) => quantileRow(`${word}: ${why}`, times))
+  return `<h2>How long until it was known</h2>
+<div class="card scroll"><table>${quantileHead}${[...rows('offline', presence.gone), ...rows('online', presence.back)].join('')}</table></div>`
 }
 
 function judged({ scenario, found }: DrillReport): string {

@@ -1,6 +1,8 @@
 import type { DrillQuantiles, DrillReport, Invariant } from '@klatsch/contracts'
 import { type Anomaly, anomalies, type Report } from '../judge/checker.ts'
 
+type Lane = NonNullable<DrillReport['race']>[number]
+
 const WITNESSES = 5
 const WAY = 12
 const LINES = 6
@@ -75,8 +77,13 @@ export function printDrill(report: DrillReport): string {
       (step) =>
         `  ${secondsOf(step.atMs).padStart(7)}  ${step.what}${tookOf(step)}${step.recoveredMs === undefined ? '' : `; all was answered within a second again after ${secondsOf(step.recoveredMs)}`}`,
     ),
-    `  everyone had everything ${settledMs === undefined ? 'never' : `after ${secondsOf(settledMs)}`}${troubles > 0 ? ` · clients met ${number(troubles)} errors` : ''}${report.moves > 0 ? ` · sockets moved ${number(report.moves)} times` : ''}${spoiltOf(report)}`,
+    `  everyone had everything ${settledMs === undefined ? 'never' : `after ${secondsOf(settledMs)}`}${troubles > 0 ? ` · clients met ${number(troubles)} errors` : ''}${report.moves > 0 ? ` · sockets moved ${number(report.moves)} times` : ''}${spoiltOf(
+      report,
+    )
+      .map((what) => ` · ${what}`)
+      .join('')}`,
   ]
+  if (report.race) lines.push(...raceLines(report.race))
   if (report.presence) lines.push(...presenceLines(report.presence))
   for (const { invariant, means, count, witnesses } of judged) {
     lines.push(`  ${words[invariant]} (${means}): ${number(count)}`)
@@ -91,6 +98,29 @@ export function printDrill(report: DrillReport): string {
   const verdict = report.ok ? 'holds' : `does not hold: ${reasons.join('; ')}`
   lines.push(`  ${scenario.name}, seed ${report.seed}${bugsOf(report)}: ${verdict}`)
   return lines.join('\n')
+}
+
+/** What is told of each policy, side by side. */
+export const raceRows: readonly (readonly [string, (lane: Lane) => string])[] = [
+  ['could not be taken', ({ poisoned, messages }) => `${number(poisoned)} of ${number(messages)}`],
+  ['waited at the end of the fault', ({ waiting }) => number(waiting)],
+  ['of them parked', ({ parked }) => number(parked)],
+  ['until nothing waited', ({ recoveredMs }) => secondsOf(recoveredMs)],
+  ['failed attempts', ({ attempts }) => number(attempts)],
+  ['of one record at most', ({ attemptsAtMost }) => number(attemptsAtMost)],
+  ['dead letters', ({ deadLetters }) => number(deadLetters)],
+  ['applied after a later one', ({ late }) => number(late)],
+  ['never applied', ({ missing }) => number(missing)],
+]
+
+function raceLines(lanes: readonly Lane[]): string[] {
+  const cells = [
+    ['', ...lanes.map(({ policy }) => policy)],
+    ...raceRows.map(([what, of]) => [what, ...lanes.map(of)]),
+  ]
+  return cells.map(
+    ([what = '', ...rest]) => `    ${what.padEnd(32)}${rest.map((cell) => cell.padStart(14)).join('')}`,
+  )
 }
 
 function presenceLines({ people, told, gone, back }: NonNullable<DrillReport['presence']>): string[] {
@@ -112,11 +142,11 @@ function tookOf({ do: kind, tookMs, error }: DrillReport['steps'][number]): stri
     : ''
 }
 
-function spoiltOf({ spoilt }: DrillReport): string {
+/** What happened to clients' connections, if anything did. */
+export function spoiltOf({ spoilt }: DrillReport): string[] {
   const done = Object.entries(spoilt).filter(([, count]) => count > 0)
-  return done.length === 0
-    ? ''
-    : ` · connections spoilt: ${done.map(([kind, count]) => `${kind} ${number(count)}`).join(', ')}`
+  if (done.length === 0) return []
+  return [`connections spoilt: ${done.map(([kind, count]) => `${kind} ${number(count)}`).join(', ')}`]
 }
 
 export const bugsOf = ({ scenario: { bugs } }: DrillReport): string =>

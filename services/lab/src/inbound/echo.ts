@@ -36,7 +36,8 @@ export const echoPolicy: RetryPolicy = {
 }
 
 export interface Echo {
-  status(): Promise<LabEcho>
+  /** With the rooms that have the most messages, or this one alone. */
+  status(room?: string): Promise<LabEcho>
   /** @throws KlatschError `request.invalid` */
   change(change: LabEchoChange): Promise<void>
   plan(selection: Selection): Promise<LabRedrivePlan>
@@ -137,8 +138,8 @@ export function echo(options: EchoOptions): Echo {
   }
 
   return {
-    async status() {
-      const [blocked, rooms] = await Promise.all([store.keys(), listRooms(pool, SHOWN_ROOMS)])
+    async status(room) {
+      const [blocked, rooms] = await Promise.all([store.keys(), listRooms(pool, SHOWN_ROOMS, room)])
       return {
         ...state(),
         policy: policy.current,

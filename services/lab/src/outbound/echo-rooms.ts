@@ -43,10 +43,14 @@ export async function saveRooms(tx: Tx, rooms: readonly EchoRoom[]): Promise<voi
   )
 }
 
-/** Those with the most messages. */
-export async function listRooms(pool: pg.Pool, limit: number): Promise<EchoRoom[]> {
+/** Those with the most messages, or the one that is named. */
+export async function listRooms(pool: pg.Pool, limit: number, name?: string): Promise<EchoRoom[]> {
   const { rows } = await asking(
-    pool.query<Row>(`SELECT ${COLUMNS} FROM lab.echo_rooms ORDER BY messages DESC, room LIMIT $1`, [limit]),
+    pool.query<Row>(
+      `SELECT ${COLUMNS} FROM lab.echo_rooms WHERE $2::text IS NULL OR room = $2
+       ORDER BY messages DESC, room LIMIT $1`,
+      [limit, name],
+    ),
   )
   return rows.map(roomOf)
 }

@@ -3,6 +3,7 @@ import {
   type LabRedrive,
   type LabRedrivePlan,
   labEchoChangeSchema,
+  labEchoQuerySchema,
   labRedriveQuerySchema,
 } from '@klatsch/contracts'
 import { parseInput, type VerifyToken } from '@klatsch/service-kit'
@@ -19,7 +20,10 @@ interface EchoRoutes {
 
 /** The echo projection. Every change is written down before it is made. */
 export function echoRoutes(app: FastifyInstance, { verify, audit, echo }: EchoRoutes): void {
-  app.get('/api/lab/echo', async (): Promise<LabEcho> => echo.status())
+  app.get('/api/lab/echo', async (request): Promise<LabEcho> => {
+    const { room } = parseInput(labEchoQuerySchema, request.query)
+    return echo.status(room)
+  })
 
   app.patch('/api/lab/echo', async (request): Promise<LabEcho> => {
     const change = parseInput(labEchoChangeSchema, request.body)
