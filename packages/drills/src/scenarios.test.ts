@@ -58,9 +58,9 @@ test('all of them are listed, each once', () => {
 })
 
 test('another size keeps the order of things', () => {
-  const half = resized(scenarioOf('kill-chat'), { seconds: 20, size: 0.5 })
+  const half = resized(scenarioOf('kill-gateway'), { seconds: 20, size: 0.5 })
   expect(half.load).toMatchObject({ people: 5, bare: 5, seconds: 20, perSecond: 40 })
-  expect(half.steps.map(({ at }) => at)).toEqual([3, 9, 15])
+  expect(half.steps.map(({ at }) => at)).toEqual([3, 8.5, 14])
 })
 
 test('what is no scenario is said, and where', () => {

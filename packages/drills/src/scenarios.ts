@@ -51,6 +51,7 @@ export function resized(
     load: {
       ...load,
       ...{ seconds, people: many(load.people), bare: many(load.bare), strict: many(load.strict) },
+      audience: many(load.audience),
       perSecond: load.perSecond * size,
     },
     steps: scenario.steps.map((step) => ({
