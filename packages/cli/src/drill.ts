@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import type { DrillReport, Scenario } from '@klatsch/contracts'
+import { type Bug, type DrillReport, knownBugs, type Scenario } from '@klatsch/contracts'
 import {
   addressOf,
   DrillError,
@@ -115,9 +115,12 @@ function wanted(name: string, options: DrillOptions): Scenario {
     ...(seconds !== undefined && { seconds }),
     ...(size !== undefined && { size }),
   })
-  return options.bugs === undefined
-    ? scenario
-    : { ...scenario, bugs: options.bugs.split(',').filter(Boolean) }
+  return options.bugs === undefined ? scenario : { ...scenario, bugs: options.bugs.split(',').map(bugOf) }
+}
+
+function bugOf(name: string): Bug {
+  if (Object.hasOwn(knownBugs, name)) return name as Bug
+  throw new CliError(`there is no bug "${name}". There are: ${Object.keys(knownBugs).join(', ')}.`)
 }
 
 /** `own`, `running`, or an address. @throws CliError */

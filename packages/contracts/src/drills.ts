@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { bugNames } from './bugs.ts'
 import { faultEffectSchema, MAX_FAULT_MS } from './faults.ts'
 import { retryPolicySchema } from './retries.ts'
 
@@ -141,8 +142,8 @@ export const scenarioSchema = z.strictObject({
   instances: z.array(instanceSchema).default([]),
   load: loadSchema,
   steps: z.array(stepSchema).max(200),
-  /** Deliberate bugs that the services of a stack of its own are started with. */
-  bugs: z.array(z.string()).default([]),
+  /** Deliberate bugs that the services of a stack of its own, and our client, are started with. */
+  bugs: z.array(z.enum(bugNames)).default([]),
   judge: z
     .strictObject({
       invariants: z.array(invariantSchema).min(1).default(usual),

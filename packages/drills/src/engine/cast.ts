@@ -39,7 +39,7 @@ export interface Cast {
 
 /** Registers people, makes rooms, and opens everybody's connection. */
 export async function gather(
-  load: Scenario['load'],
+  { load, bugs }: Pick<Scenario, 'load' | 'bugs'>,
   at: {
     readonly baseUrl: string
     readonly seed: number
@@ -83,7 +83,13 @@ export async function gather(
     }
     const person = isBare
       ? createRawPerson({ ...common, baseUrl, token: () => token() })
-      : await createPerson({ ...common, api: account.api, token, trouble: noticer(name) })
+      : await createPerson({
+          ...common,
+          api: account.api,
+          token,
+          bugs: new Set(bugs),
+          trouble: noticer(name),
+        })
     observers.push({ person, rooms })
   }
   const read = frameReader()

@@ -63,7 +63,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
     for (const { service, name } of scenario.instances) launched.set(name, target.launch!(service, name))
     const instances = new Map<string, Instance>()
     for (const [name, launching] of launched) instances.set(name, await launching)
-    cast = await gather(scenario.load, { baseUrl: target.baseUrl, seed, watch, signal })
+    cast = await gather(scenario, { baseUrl: target.baseUrl, seed, watch, signal })
     audience = await seatAudience(scenario, instances, { seed, safe: target.baseUrl, log, signal })
     const stage: Stage = {
       ...{ target, cast, audience, seed, signal, launched, lanes: [] },

@@ -1,5 +1,5 @@
 import { type Api, type ClientStorage, createClient, memoryStorage } from '@klatsch/client'
-import type { KlatschError, StreamEvent } from '@klatsch/contracts'
+import type { Bugs, KlatschError, StreamEvent } from '@klatsch/contracts'
 import { backoffMs, pause, systemScheduler } from '@klatsch/streams'
 import type { Watch } from '../engine/watch.ts'
 import { createRecorder, type Person, refusal, roomId } from './recorder.ts'
@@ -17,6 +17,8 @@ export interface PersonOptions {
   readonly rooms: readonly string[]
   readonly random: () => number
   readonly watch?: Watch
+  /** Deliberate bugs of our client. */
+  readonly bugs?: Bugs
   /** Something that a person would have noticed: cut off after having been connected, a command refused, a page anew. */
   readonly trouble?: (what: string) => void
 }
@@ -34,6 +36,7 @@ export async function createPerson(options: PersonOptions): Promise<Person> {
     follow: options.rooms,
     storage,
     random: options.random,
+    ...(options.bugs && { bugs: options.bugs }),
   })
   /** Live events of rooms whose gap is being fetched. */
   const filling = new Map<string, StreamEvent[]>()
