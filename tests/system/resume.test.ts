@@ -115,6 +115,32 @@ describe('many cursors at once', () => {
     }
   })
 
+  test('ten thousand, in further frames: each answered once, and others do not wait for it', async () => {
+    const rooms = await Promise.all(Array.from({ length: 10 }, () => roomOf(ada, [bob])))
+    const heads = new Map<string, StreamEvent>()
+    for (const each of rooms) heads.set(each, (await wayBack(bob.token, each, 0)).at(-1)!)
+    const nowhere = Array.from({ length: 9_990 }, () => `room:${randomUUID()}`)
+    const all = [...nowhere, ...rooms].map((each, index) => [(index * 7_919) % 10_000, each] as const)
+    const wanted = all.toSorted(([a], [b]) => a - b).map(([, each]) => each)
+    const wire = await enter(bob.token, { follow: [] })
+    for (let at = 0; at < wanted.length; at += 400) {
+      const cursors = wanted
+        .slice(at, at + 400)
+        .map((each) => [each, { seq: (heads.get(each)?.seq ?? 9) - 1 }])
+      wire.send({ type: 'follow', cursors: Object.fromEntries(cursors) })
+    }
+    const other = await enter(ada.token, { follow: [] })
+    await other.roundTrip()
+    await expect
+      .poll(() => wire.received.filter(({ type }) => type === 'unfollowed' || type === 'live').length, {
+        timeout: 50_000,
+      })
+      .toBe(wanted.length + 1)
+    for (const each of rooms) expect(wire.events(each)).toEqual([heads.get(each)])
+    const unfollowed = wire.received.flatMap((frame) => (frame.type === 'unfollowed' ? [frame.subject] : []))
+    expect(unfollowed.toSorted()).toEqual(nowhere.toSorted())
+  })
+
   test('asked for by name, what is not there is said to be not there, once each', async () => {
     const nowhere = Array.from({ length: 300 }, () => `room:${randomUUID()}`)
     const cursors = Object.fromEntries([...nowhere, room].map((each) => [each, { seq: 1 }]))

@@ -69,6 +69,8 @@ export class Streams {
   readonly #sentWithHello = new Set<string>()
   /** Where those were that ended between the second `hello` and its welcome: it may still tell of them. */
   #ended: Map<string, Cursor> | undefined
+  /** What a welcome has followed from a cursor, until it is sent together. */
+  #gathered: Map<string, Cursor> | undefined
   /** While there are two connections: what was live on the first and is not yet on the second. */
   #awaited: Set<string> | undefined
   #checked = 0
@@ -137,6 +139,7 @@ export class Streams {
   welcome(positions: readonly StreamPosition[], second = false): void {
     const ended = this.#ended
     this.#ended = undefined
+    this.#gathered = new Map()
     this.#awaited = second
       ? new Set([...this.#all].flatMap(([subject, { live }]) => (live ? [subject] : [])))
       : undefined
@@ -164,7 +167,21 @@ export class Streams {
       if (followed.named || !this.#sentWithHello.has(subject)) this.#follow(subject, followed)
       else this.unfollowed({ type: 'unfollowed', subject, code: 'room.not_found' })
     }
+    this.#sendGathered()
     if (this.#awaited?.size === 0) this.#options.caughtUp()
+  }
+
+  /** Many streams go in few frames. */
+  #sendGathered(): void {
+    const all = [...(this.#gathered ?? [])]
+    this.#gathered = undefined
+    if (all.length === 1) this.#options.send({ type: 'follow', subject: all[0]![0], cursor: all[0]![1] })
+    else
+      for (let at = 0; at < all.length; at += CURSORS_OF_FRAME)
+        this.#options.send({
+          type: 'follow',
+          cursors: Object.fromEntries(all.slice(at, at + CURSORS_OF_FRAME)),
+        })
   }
 
   /** The first of two connections is closed. */
@@ -418,8 +435,9 @@ export class Streams {
       this.#options.send({ type: 'follow', subject, mode: 'digest' })
       return
     }
-    const from = this.#known(followed) && !followed.scratch ? { cursor: cursorOf(followed.reader) } : {}
-    this.#options.send({ type: 'follow', subject, ...from })
+    const cursor = this.#known(followed) && !followed.scratch ? cursorOf(followed.reader) : undefined
+    if (cursor && this.#gathered) this.#gathered.set(subject, cursor)
+    else this.#options.send({ type: 'follow', subject, ...(cursor ? { cursor } : {}) })
   }
 
   /** Goes on at a place the server named, after one's own history led nowhere. */
@@ -441,6 +459,8 @@ const UNKNOWN: Cursor = { seq: -1 }
 
 /** `{"seq":…,"chain":"…"}` with a separator, at its longest. */
 const BYTES_OF_CURSOR = 90
+/** Well within what a frame may be. */
+const CURSORS_OF_FRAME = 400
 
 function isGenuine(event: StreamEvent): boolean {
   try {

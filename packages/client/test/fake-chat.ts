@@ -66,7 +66,8 @@ export function fakeChat(sim: Simulation, rooms: readonly string[]) {
         for (const room of rooms) follow(connection, room, frame.cursors[room])
         return
       case 'follow':
-        follow(connection, frame.subject, frame.cursor)
+        if (frame.subject !== undefined) follow(connection, frame.subject, frame.cursor)
+        for (const [each, cursor] of Object.entries(frame.cursors ?? {})) follow(connection, each, cursor)
         return
       case 'command': {
         const { id, subject = '', after } = frame

@@ -39,13 +39,20 @@ const helloSchema = z.object({
   /** Of the rooms followed, those to be followed in full although `mode` is `digest`. */
   full: z.array(subjectSchema).max(limits.cursorsPerHello).optional(),
 })
-/** Of a stream that is followed already: goes on from the cursor, in this mode (`full` when absent). */
-const followSchema = z.object({
-  type: z.literal('follow'),
-  subject: subjectSchema,
-  cursor: cursorSchema.optional(),
-  mode: followModeSchema.optional(),
-})
+/** One stream, or all those in `cursors`. Of one that is followed already: goes on from the cursor, in this mode (`full` when absent). */
+const followSchema = z
+  .object({
+    type: z.literal('follow'),
+    subject: subjectSchema.optional(),
+    cursor: cursorSchema.optional(),
+    cursors: cursors.optional(),
+    mode: followModeSchema.optional(),
+  })
+  .refine(
+    ({ subject, cursor, cursors }) =>
+      (subject === undefined) === (cursors !== undefined) && !(cursor && cursors),
+    'either subject, with its cursor, or cursors',
+  )
 const unfollowSchema = z.object({ type: z.literal('unfollow'), subject: subjectSchema })
 const commandSchema = z.object({
   type: z.literal('command'),

@@ -70,42 +70,57 @@ export class Following {
     this.#socket.send({ type: 'unfollowed', subject, code: 'room.not_found' })
   }
 
-  follow({ subject, cursor, mode = 'full' }: Frame<'follow'>): void {
-    const before = this.#subscriptions.get(subject)
+  follow({ subject, cursor, cursors = {}, mode = 'full' }: Frame<'follow'>): void {
+    const wanted = new Map<string, Cursor | undefined>(Object.entries(cursors))
+    if (subject !== undefined) wanted.set(subject, cursor)
     this.#said ??= new Map()
-    this.#said.set(subject, mode)
-    if (before && isMember(before)) {
+    for (const [each, its] of wanted) {
+      this.#said.set(each, mode)
+      const before = this.#subscriptions.get(each)
+      if (!before || !isMember(before)) continue
       // The hub has watched this membership since it was judged: nobody needs to be asked.
-      this.#subscribe({ subject, first: before.first, head: before.stream.head }, cursor, mode)
-      return
+      wanted.delete(each)
+      this.#subscribe({ subject: each, first: before.first, head: before.stream.head }, its, mode)
     }
-    this.#ask(subject, cursor, () => mode).catch((error: unknown) => this.#failed(subject, error))
+    this.#ask(wanted, () => mode).catch((error: unknown) => {
+      for (const each of wanted.keys()) this.#failed(each, error)
+    })
   }
 
-  async #ask(subject: string, cursor: Cursor | undefined, mode: () => FollowMode): Promise<void> {
+  /** Follows those of the streams that may be read, and takes each out of `wanted` that is settled, either way. */
+  async #ask(wanted: Map<string, Cursor | undefined>, mode: (subject: string) => FollowMode): Promise<void> {
     const { hub } = this.#context
     const { userId } = this.#socket
-    const asking = Symbol(subject)
+    const asking = Symbol('asking')
     this.#asked ??= new Map()
-    this.#asked.set(subject, asking)
-    for (let asked = 1; ; asked += 1) {
-      const [readable] = await hub.ask(userId, [subject])
-      // What was said of this stream meanwhile counts, and not this any more.
-      if (this.#socket.closed || this.#asked?.get(subject) !== asking) return
-      const may = readable !== undefined && hub.mayStillRead(userId, readable)
-      if (may === true) {
-        if (this.#subscriptions.size > limits.cursorsPerHello && !this.#subscriptions.has(subject)) {
-          throw new KlatschError('limit.rate', 'too many streams followed')
+    for (const subject of wanted.keys()) this.#asked.set(subject, asking)
+    for (let asked = 0; wanted.size > 0; asked += 1) {
+      if (asked === ASK_AGAIN) throw new KlatschError('server.overloaded')
+      const answer = await hub.ask(userId, [...wanted.keys()])
+      if (this.#socket.closed) return
+      const readable = new Map(answer.map((stream) => [stream.subject, stream]))
+      for (const [subject, cursor] of wanted) {
+        const stream = readable.get(subject)
+        const may = stream !== undefined && hub.mayStillRead(userId, stream)
+        // What was said of this stream meanwhile counts, and not this any more.
+        const superseded = this.#asked?.get(subject) !== asking
+        if (may === undefined && !superseded) continue
+        wanted.delete(subject)
+        if (superseded) continue
+        if (may) this.#begin(stream!, cursor, mode(subject))
+        else {
+          this.#drop(subject)
+          this.#refused(subject)
         }
-        this.#subscribe(readable!, cursor, mode())
-        return
       }
-      if (may === undefined && asked < ASK_AGAIN) continue
-      if (may === undefined) throw new KlatschError('server.overloaded')
-      this.#drop(subject)
-      this.#refused(subject)
-      return
     }
+  }
+
+  #begin(stream: Readable, cursor: Cursor | undefined, mode: FollowMode): void {
+    const { subject } = stream
+    if (this.#subscriptions.size > limits.cursorsPerHello && !this.#subscriptions.has(subject)) {
+      this.#failed(subject, new KlatschError('limit.rate', 'too many streams followed'))
+    } else this.#subscribe(stream, cursor, mode)
   }
 
   #drop(subject: string): void {
@@ -165,7 +180,7 @@ export class Following {
   /** Nobody else would tell the client that something is missing. */
   async #followJoined(subject: string, seq: number): Promise<void> {
     await this.#keepTrying(subject, () =>
-      this.#ask(subject, { seq: seq - 1 }, () => this.#usualMode(subject)),
+      this.#ask(new Map([[subject, { seq: seq - 1 }]]), () => this.#usualMode(subject)),
     )
   }
 
