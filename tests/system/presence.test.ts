@@ -41,7 +41,7 @@ describe('presence', () => {
     expect(states(mine, eve)).toEqual(['offline'])
     const { lastSeen } = gone.data as { lastSeen: string }
     const agoMs = Date.now() - Date.parse(lastSeen)
-    expect(agoMs).toBeGreaterThan(3_000)
+    expect(agoMs).toBeGreaterThan(2_000)
     expect(agoMs).toBeLessThan(10_000)
   })
 

@@ -50,6 +50,8 @@ function effectInWords(effect: FaultEffect): string {
       return effect.times === 1 ? 'duplicate' : `duplicate ${effect.times} times`
     case 'reorder':
       return `reorder within ${effect.withinMs} ms`
+    case 'shift':
+      return `the clock ${effect.ms < 0 ? `${-effect.ms} ms behind` : `${effect.ms} ms ahead`}`
     case 'drop':
     case 'crash':
     case 'hang':

@@ -6,11 +6,22 @@ import { actorSchema, subjectSchema, uuidSchema } from './ids.ts'
 const time = z.iso.datetime()
 const count = z.int().nonnegative()
 
-export const faultKinds = ['error', 'delay', 'drop', 'duplicate', 'reorder', 'crash', 'hang'] as const
+export const faultKinds = [
+  'error',
+  'delay',
+  'drop',
+  'duplicate',
+  'reorder',
+  'crash',
+  'hang',
+  'shift',
+] as const
 export type FaultKind = (typeof faultKinds)[number]
 
 /** Longest time for which a fault can be ordered, in milliseconds. */
 export const MAX_FAULT_MS = 3_600_000
+
+const MAX_SHIFT_MS = 7 * 86_400_000
 
 export const faultEffectSchema = z.discriminatedUnion('kind', [
   /** `server.unavailable` passes for a fault that heals by itself, `server.internal` for one of the record's own. */
@@ -33,6 +44,8 @@ export const faultEffectSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('crash') }),
   /** Nothing goes on until the fault is over. */
   z.strictObject({ kind: z.literal('hang') }),
+  /** The clock is so many milliseconds ahead, or behind where it is negative. */
+  z.strictObject({ kind: z.literal('shift'), ms: z.int().min(-MAX_SHIFT_MS).max(MAX_SHIFT_MS) }),
 ])
 export type FaultEffect = z.output<typeof faultEffectSchema>
 

@@ -1,4 +1,5 @@
 export { type Breaker, circuitBreaker } from './breaker.ts'
+export { type Clock, steadyClock } from './clock.ts'
 export * from './config.ts'
 export { type FaultBoard, faultBoard } from './faults/board.ts'
 export { haltRoute, internalUrl, listenForFaults } from './faults/link.ts'

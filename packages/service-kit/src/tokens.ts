@@ -26,8 +26,8 @@ const claimsSchema = z.object({
   exp: z.number(),
 })
 
-/** Verifies access tokens with the public keys that `chat` shows. */
-export function tokenVerifier(chatUrl: string): VerifyToken {
+/** Verifies access tokens with the public keys that `chat` shows. `now`: milliseconds since the epoch. */
+export function tokenVerifier(chatUrl: string, now: () => number): VerifyToken {
   const keys = createRemoteJWKSet(new URL('/.well-known/jwks.json', chatUrl), {
     timeoutDuration: 3_000,
     cooldownDuration: 2_000,
@@ -38,6 +38,7 @@ export function tokenVerifier(chatUrl: string): VerifyToken {
         issuer: 'klatsch',
         audience: 'klatsch',
         algorithms: ['EdDSA', 'Ed25519'],
+        currentDate: new Date(now()),
       })
       const claims = claimsSchema.parse(payload)
       return {

@@ -36,7 +36,6 @@ import { globalRoomWelcome } from './outbound/welcome.ts'
 const HOUR_MS = 3_600_000
 const SESSION_ENDS_MS = 3_000
 const MARK_MS = 100
-const now = Date.now
 const newSecret = () => randomBytes(32).toString('base64url')
 
 await runService(
@@ -44,6 +43,8 @@ await runService(
   () => readConfig(configSchema, process.env),
   async (config, { log, use }) => {
     const onFault = (err: unknown) => log.warn({ err }, 'a fault in the background')
+    const faults = await use(faultBoard({ service: 'chat' }))
+    const { now } = faults.clock
     const { DATABASE_URL: url, DATABASE_SSL: ssl } = config
     const onIdleError = (err: Error) => log.debug({ err }, 'an idle connection to Postgres broke')
     const database = await use(connectDatabase({ url, ssl, onIdleError }))
@@ -56,13 +57,14 @@ await runService(
     await use(every(HOUR_MS, () => void accounts.forgetEnded().catch(onFault)))
 
     const bugs = config.KLATSCH_BUGS
-    const bus = await use(kafkaEventBus({ ...kafkaConnection(config), clientId: 'chat', log, bugs }))
+    const bus = await use(
+      kafkaEventBus({ ...kafkaConnection(config), clientId: 'chat', scheduler: faults.clock, log, bugs }),
+    )
     const publisher = await use(bus.publisher())
-    const faults = await use(faultBoard({ service: 'chat' }))
     const ends = tellSessionEnds({ accounts, publisher, now, onFault })
     await use(every(SESSION_ENDS_MS, ends.tell))
     const deadLetters = await use(bus.publisher())
-    const attempts = await use(attemptLog(deadLetters))
+    const attempts = await use(attemptLog(deadLetters, { scheduler: faults.clock }))
     const metrics = chatMetrics(() => consumer.lag)
     const processor = commandProcessor({
       ...{ store, now, newSalt, bugs },

@@ -16,9 +16,9 @@ import {
   listenForFaults,
   readConfig,
   runService,
+  steadyClock,
   tokenVerifier,
 } from '@klatsch/service-kit'
-import { systemScheduler } from '@klatsch/streams'
 import { configSchema } from './config.ts'
 import { createConnections } from './connections/connections.ts'
 import { createHub } from './connections/hub.ts'
@@ -44,7 +44,6 @@ const MAX_WAITING = 50_000
 /** Longer than any access token is good for. */
 const TOKEN_MS = 20 * 60_000
 const MAX_ENDED = 200_000
-const { now } = systemScheduler
 
 await runService(
   'gateway',
@@ -53,25 +52,30 @@ await runService(
     const instance = config.GATEWAY_INSTANCE ?? `gateway-${randomUUID().slice(0, 8)}`
     const { KLATSCH_BUGS: bugs } = config
     const warn = log.warn.bind(log)
-    const since = now()
+    const faults = await use(faultBoard({ service: 'gateway', instance }))
+    const wall = faults.clock.now
+    const since = wall()
+    const { now } = steadyClock
     const limiter = rateLimiter({ perSecond: config.COMMANDS_PER_SECOND, burst: config.COMMAND_BURST }, now)
     const ended = endedSessions({ ttlMs: TOKEN_MS, max: MAX_ENDED, now })
-    const verify = ofLiveSessions(tokenVerifier(config.CHAT_URL), ended)
-    const faults = await use(faultBoard({ service: 'gateway', instance }))
+    const verify = ofLiveSessions(tokenVerifier(config.CHAT_URL, wall), ended)
     const chat = await use(chatQueries(config.CHAT_URL, config.INTERNAL_TOKEN))
     const queries = faultyQueries(chat, faults.point('gateway.query'))
-    const bus = await use(kafkaEventBus({ ...kafkaConnection(config), clientId: instance, log }))
+    const bus = await use(
+      kafkaEventBus({ ...kafkaConnection(config), clientId: instance, scheduler: faults.clock, log }),
+    )
     const publisher = await use(bus.publisher())
     const requests = createRequests({ instance, timeoutMs: limits.commandMs, max: MAX_WAITING, now })
     const commands = createCommands({
       publisher: faultyPublisher(publisher, faults.point('gateway.command')),
-      ...{ requests, instance, now },
+      ...{ requests, instance, now: wall },
     })
     const presence = await use(
       createPresence({
         publisher,
         gateway: instance,
-        scheduler: systemScheduler,
+        scheduler: steadyClock,
+        wall,
         followers: (subject) => hub.followers(subject),
         warn,
       }),
@@ -80,7 +84,7 @@ await runService(
     const hub = await use(
       createHub({
         queries,
-        scheduler: systemScheduler,
+        scheduler: steadyClock,
         random: Math.random,
         ringBytes: config.RING_MB * 2 ** 20,
         warn,
@@ -115,7 +119,8 @@ await runService(
       hasEnded: ended.has,
       limiter,
       presence,
-      scheduler: systemScheduler,
+      scheduler: steadyClock,
+      wall,
       random,
       newSessionId: randomUUID,
       warn,
@@ -180,7 +185,7 @@ await runService(
     }
     await consumer.ready
     // From its position on it hears of those that end; those before it must be asked for.
-    await learnEndedSessions(ended, chat.endedSessions, { scheduler: systemScheduler, random, warn })
+    await learnEndedSessions(ended, chat.endedSessions, { scheduler: steadyClock, random, warn })
     informed = true
     await server.open()
     log.info({ instance, port: server.port }, 'taking sockets')

@@ -98,7 +98,7 @@ await runService(
         routes: (app) =>
           labRoutes(app, {
             ...{ audit, faults, read, watch, now: Date.now },
-            verify: tokenVerifier(config.CHAT_URL),
+            verify: tokenVerifier(config.CHAT_URL, Date.now),
             follow: follower(read, chat),
             ...{ deadLetters, jobs, resend },
             echo: study,

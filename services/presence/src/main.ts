@@ -26,13 +26,14 @@ await runService(
   'presence',
   () => readConfig(configSchema, process.env),
   async (config, { log, use }) => {
-    const kafka = { ...kafkaConnection(config), clientId: 'presence', log }
-    const bus = await use(kafkaEventBus(kafka))
-    const publisher = await use(bus.publisher())
-    const attempts = await use(attemptLog(await use(bus.publisher())))
     const faults = await use(faultBoard({ service: 'presence' }))
+    const { clock } = faults
+    const kafka = { ...kafkaConnection(config), clientId: 'presence', log }
+    const bus = await use(kafkaEventBus({ ...kafka, scheduler: clock }))
+    const publisher = await use(bus.publisher())
+    const attempts = await use(attemptLog(await use(bus.publisher()), { scheduler: clock }))
     const memory = new Memory()
-    const processor = signalProcessor(publisher, memory, latestSignals(kafka, Date.now), config.KLATSCH_BUGS)
+    const processor = signalProcessor(publisher, memory, latestSignals(kafka, clock.now), config.KLATSCH_BUGS)
     const seen = await use(
       bus.consume({
         // A group of its own, without a position: every instance reads all of it.

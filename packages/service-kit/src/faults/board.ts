@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { FaultInstance, FaultOrder, FaultRule } from '@klatsch/contracts'
+import { type Clock, shiftedClock } from '../clock.ts'
 import type { Closable } from '../lifecycle.ts'
-import { type FaultPoint, type PointRules, rulesAt, type StandingRule } from './point.ts'
+import { calmPoint, type FaultPoint, type PointRules, rulesAt, type StandingRule } from './point.ts'
 import { type FaultPointName, faultPoints, isFaultPoint } from './points.ts'
 
 /** The rules that stand in this process. Each ends by itself at its time. */
@@ -9,6 +10,8 @@ export interface FaultBoard extends Closable {
   readonly service: string
   readonly instance: string
   point(name: FaultPointName): FaultPoint
+  /** The time of day as this service takes it: the machine's, unless it is shifted. The rules themselves end by the machine's. */
+  readonly clock: Clock
   /** Takes an order of the laboratory; one that is not for this instance, or is over already, changes nothing. */
   take(order: FaultOrder): void
   /** Ends all rules set until then, now and whenever they may still come. Answers how many stood. */
@@ -81,14 +84,17 @@ export function faultBoard(options: FaultBoardOptions): FaultBoard {
     changed()
   }
 
+  function point(name: FaultPointName): FaultPoint {
+    const found = points.get(name)
+    if (!found) throw new Error(`${name} is no fault point of ${service}`)
+    return found.point
+  }
+
   return {
     service,
     instance,
-    point(name) {
-      const found = points.get(name)
-      if (!found) throw new Error(`${name} is no fault point of ${service}`)
-      return found.point
-    },
+    point,
+    clock: shiftedClock(now, points.get(`${service}.clock` as FaultPointName)?.point ?? calmPoint),
     take: (order) => (order.order === 'set' ? set(order.rule) : void end([order.id])),
     halt(at) {
       haltedUntil = Math.max(haltedUntil, at)

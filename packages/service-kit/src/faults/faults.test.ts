@@ -137,6 +137,21 @@ describe('a rule', () => {
   })
 })
 
+test('a clock is shifted for as long as the rule stands, whatever it says itself', () => {
+  const { board, set } = world()
+  expect(board.clock.now()).toBe(START)
+  set({ point: 'chat.clock', effect: { kind: 'shift', ms: 3_600_000 }, until: at(5_000) })
+  set({ point: 'chat.clock', effect: { kind: 'shift', ms: -1_000 }, from: at(2_000), until: at(9_000) })
+  expect(board.clock.now()).toBe(START + 3_600_000)
+  vi.advanceTimersByTime(2_000)
+  expect(board.clock.now()).toBe(START + 2_000 + 3_599_000)
+  expect(board.rules.map(({ strikes }) => strikes)).toEqual([1, 1])
+  vi.advanceTimersByTime(3_000)
+  expect(board.clock.now()).toBe(START + 4_000)
+  board.halt(START)
+  expect(board.clock.now()).toBe(START + 5_000)
+})
+
 test('of several targets the longest wait counts, and then the first error', async () => {
   const { point, set } = world()
   set({ effect: { kind: 'delay', ms: 300, jitterMs: 0 }, who: { rooms: ['room:a'] } })

@@ -40,10 +40,17 @@ export interface FaultPoint {
   judge(target: FaultTarget): Verdict | undefined
   /** Lets what strikes any of these happen: waits for the longest, then throws the first error. */
   strike(targets: readonly FaultTarget[]): Promise<void>
+  /** By how many milliseconds the clock is wrong. */
+  shiftMs(): number
 }
 
 /** A point where nothing ever happens, for what is built without a laboratory. */
-export const calmPoint: FaultPoint = { armed: false, judge: () => undefined, strike: async () => {} }
+export const calmPoint: FaultPoint = {
+  armed: false,
+  judge: () => undefined,
+  strike: async () => {},
+  shiftMs: () => 0,
+}
 
 export interface PointRules {
   readonly point: FaultPoint
@@ -67,6 +74,10 @@ export function rulesAt(now: () => number, crash: () => void): PointRules {
       const failed = verdicts.find(({ error }) => error)
       if (failed?.error) throw failed.error
     },
+    shiftMs(): number {
+      const at = now()
+      return rules.reduce((sum, standing) => sum + shiftOf(standing, at), 0)
+    },
   }
   return {
     point,
@@ -75,6 +86,14 @@ export function rulesAt(now: () => number, crash: () => void): PointRules {
       point.armed = rules.length > 0
     },
   }
+}
+
+/** It stands for all of its time and counts as one strike, however often the clock is read. */
+function shiftOf(standing: StandingRule, at: number): number {
+  const { rule, from, until } = standing
+  if (rule.effect.kind !== 'shift' || at < from || at >= until) return 0
+  standing.strikes = 1
+  return rule.effect.ms
 }
 
 /** Whether it strikes now; counts it, and takes its number from the rule's seed. */
@@ -120,6 +139,7 @@ function waitOf({ rule: { effect }, random }: StandingRule): number | undefined 
     case 'drop':
     case 'duplicate':
     case 'crash':
+    case 'shift':
       return undefined
   }
 }

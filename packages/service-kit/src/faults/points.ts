@@ -5,6 +5,8 @@ type About = Omit<FaultPointInfo, 'name'>
 const waits: FaultKind[] = ['error', 'delay', 'hang']
 const records: FaultKind[] = ['drop', 'duplicate', 'reorder', 'delay', 'hang']
 
+const clock = 'wherever the service reads the time of day'
+
 /** Every place where a fault can be brought about: where it sits, what can happen there, and to whom. */
 export const faultPoints = {
   'gateway.command': {
@@ -56,6 +58,9 @@ export const faultPoints = {
     effects: waits,
     scopes: ['rooms'],
   },
+  'chat.clock': { service: 'chat', where: clock, effects: ['shift'], scopes: [] },
+  'gateway.clock': { service: 'gateway', where: clock, effects: ['shift'], scopes: [] },
+  'presence.clock': { service: 'presence', where: clock, effects: ['shift'], scopes: [] },
   'presence.lease': {
     service: 'presence',
     where: 'when signals of gateways (sessions, beats) arrive',

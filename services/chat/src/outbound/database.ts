@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { asking } from '@klatsch/event-bus'
-import { circuitBreaker } from '@klatsch/service-kit'
+import { circuitBreaker, steadyClock } from '@klatsch/service-kit'
 import type { CommandStore } from '../domain/command-store.ts'
 import { type CommandRows, postgresCommandRows } from './command-rows.ts'
 import { postgresPool } from './postgres.ts'
@@ -33,7 +33,7 @@ export function connectDatabase(options: {
   /** Called for a connection that breaks while nobody uses it. */
   readonly onIdleError: (error: Error) => void
 }): Database {
-  const breaker = circuitBreaker('the database', { now: Date.now, random: Math.random })
+  const breaker = circuitBreaker('the database', { now: steadyClock.now, random: Math.random })
   const commands = postgresPool({ ...options, breaker, hot: true, max: 12 })
   const gateways = postgresPool({ ...options, breaker, hot: true, max: 6 })
   const people = postgresPool({ ...options, breaker, hot: false, max: 6 })

@@ -107,6 +107,11 @@ export class Connection implements Follower {
     this.#pinged = false
   }
 
+  #wall(): number {
+    const { wall, scheduler } = this.#context
+    return wall ? wall() : scheduler.now()
+  }
+
   /** Looks at the clock: no hello, token ended, silence. To be called every few seconds. */
   tick(now: number): void {
     switch (this.#state.kind) {
@@ -119,7 +124,7 @@ export class Connection implements Follower {
         if (now - this.#state.since > OPENING_MS) this.#comeAgain('server.overloaded')
         return
       case 'open':
-        if (now >= this.#state.user.expiresAt) {
+        if (this.#wall() >= this.#state.user.expiresAt) {
           this.#refuse('auth.expired', closeCodes.token)
         } else if (now - this.#heardAt > SILENT_CLOSE_MS && !this.#outgoing.paused) {
           this.close(closeCodes.noHello, 'silent')
@@ -318,7 +323,7 @@ export class Connection implements Follower {
     this.#state.user = user
     this.send({
       type: 'authed',
-      expiresIn: Math.max(0, Math.floor((user.expiresAt - this.#context.scheduler.now()) / 1_000)),
+      expiresIn: Math.max(0, Math.floor((user.expiresAt - this.#wall()) / 1_000)),
     })
   }
 
@@ -359,7 +364,7 @@ export class Connection implements Follower {
   }
 
   #time(): string {
-    return new Date(this.#context.scheduler.now()).toISOString()
+    return new Date(this.#wall()).toISOString()
   }
 
   #sendError(...error: Parameters<typeof errorFrame>): void {

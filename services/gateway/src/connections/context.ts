@@ -35,7 +35,10 @@ export interface ConnectionContext {
   readonly hasEnded?: (session: string) => boolean
   readonly limiter: RateLimiter
   readonly presence?: Presence
+  /** For how long something lasts. */
   readonly scheduler: Scheduler
+  /** The time of day, in which tokens end; the scheduler's when absent. */
+  readonly wall?: () => number
   readonly random: () => number
   readonly bugs?: Bugs
   readonly newSessionId: () => string

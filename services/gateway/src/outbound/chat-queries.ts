@@ -5,7 +5,7 @@ import {
   KlatschError,
   streamsAnswerSchema,
 } from '@klatsch/contracts'
-import { type Closable, circuitBreaker } from '@klatsch/service-kit'
+import { type Closable, circuitBreaker, steadyClock } from '@klatsch/service-kit'
 import { type Dispatcher, Pool } from 'undici'
 import type { ZodType, z } from 'zod'
 import type { ChatQueries } from '../connections/queries.ts'
@@ -27,7 +27,7 @@ export function chatQueries(
     bodyTimeout: TIMEOUT_MS,
     connect: { timeout: 2_000 },
   })
-  const breaker = circuitBreaker('chat', { now: Date.now, random: Math.random })
+  const breaker = circuitBreaker('chat', { now: steadyClock.now, random: Math.random })
 
   async function ask<S extends ZodType>(path: string, body: unknown, answer: S): Promise<z.output<S>> {
     try {

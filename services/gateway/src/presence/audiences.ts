@@ -18,6 +18,8 @@ export interface AudiencesOptions {
   readonly publisher: Publisher
   readonly gateway: string
   readonly scheduler: Scheduler
+  /** The time of day; the scheduler's when absent. */
+  readonly wall?: () => number
   /** Rooms that are on screens here. */
   readonly wanted: () => Iterable<string>
   /** How many people whose home is here follow the room. */
@@ -132,7 +134,8 @@ export class Audiences {
   }
 
   #frameOf(room: string, online: number): Buffer {
-    const time = new Date(this.#options.scheduler.now()).toISOString()
+    const { scheduler, wall = () => scheduler.now() } = this.#options
+    const time = new Date(wall()).toISOString()
     const event: RoomPresence = {
       specversion: '1.0',
       id: `${this.#options.gateway}-${time}-${room}`,

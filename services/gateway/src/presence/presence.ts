@@ -74,6 +74,8 @@ interface Seat {
 }
 
 export interface PresenceOptions extends SignalsOptions {
+  /** The time of day; the scheduler's when absent. */
+  readonly wall?: () => number
   /** The users of those who follow a stream here, one for each socket. */
   readonly followers: (subject: string) => Iterable<string>
 }
