@@ -42,6 +42,8 @@ export async function controlServer(
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const name = request.url?.slice(1) ?? ''
+    // A connection kept for the next order could be closed in the moment in which that one is on its way.
+    response.shouldKeepAlive = false
     if (!allowed(request, token)) return void response.writeHead(401).end()
     if (request.method !== 'POST') return void response.writeHead(404).end()
     if (name === 'restart') return restarting(request, response)

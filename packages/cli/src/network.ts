@@ -42,7 +42,7 @@ export function networkCommand(program: Command, env: NodeJS.ProcessEnv): void {
     .option('--latency <ms>', 'everything comes so much later')
     .option('--jitter <ms>', 'up to so much more, by chance')
     .option('--bandwidth <bytes>', 'no more than so much a second, on each connection each way: 900, 64k, 2m')
-    .option('--cut', 'connections are reset, and new ones refused')
+    .option('--cut', 'connections are reset, and new ones as soon as they are made')
     .option('--half-open', 'what is said is lost, and nobody is told; lossy connections are reset in the end')
     .option('--stall', 'nothing passes and nobody is told; in the end all of it comes')
     .option('--lose-answers', 'what is asked arrives, and a reset comes instead of the answer')

@@ -185,10 +185,10 @@ describe('faults of a real broker', { timeout: 180_000 }, () => {
       const before = sending.acknowledged
       await until(() => sending.acknowledged > before + 200, 'load')
       const lost = proxy.counts['lost-answers']
-      await proxy.set({ kind: 'lost-answers' })
+      proxy.set({ kind: 'lost-answers' })
       await until(() => proxy.counts['lost-answers'] > lost, 'an answer to lose')
       await sleep(Math.random() * 150)
-      await proxy.set(undefined)
+      proxy.set(undefined)
     }
     await sending.stop()
     expect(sending.refused).toEqual([])
@@ -237,9 +237,9 @@ describe('faults of a real broker', { timeout: 180_000 }, () => {
     await consumer.ready
     const sending = load(await bus.publisher({ timeoutMs: 60_000 }), topic)
     await until(() => sending.acknowledged > 1_000, 'load')
-    await proxy.set({ kind: 'stall' })
+    proxy.set({ kind: 'stall' })
     await sleep(13_000)
-    await proxy.set(undefined)
+    proxy.set(undefined)
     const before = sending.acknowledged
     await until(() => sending.acknowledged > before + 1_000, 'load to go on')
     await sending.stop()

@@ -14,7 +14,7 @@ export const networkFaultSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('stall') }),
   /** What is said is lost, and nobody is told; when it is over, connections that lost something are reset. */
   z.strictObject({ kind: z.literal('half-open') }),
-  /** Connections are reset, and new ones refused. */
+  /** Connections are reset, and new ones as soon as they are made. */
   z.strictObject({ kind: z.literal('cut') }),
   /** What is asked arrives, and instead of the answer comes a reset. */
   z.strictObject({ kind: z.literal('lost-answers') }),

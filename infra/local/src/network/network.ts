@@ -94,8 +94,8 @@ async function startNetwork(routes: readonly RoutePorts[]): Promise<Network & { 
 }
 
 const facade = (rules: NetworkRules): Network & { close(): Promise<void> } => ({
-  set: (target, fault, how) => rules.set({ target, fault, ...how }),
+  set: async (target, fault, how) => rules.set({ target, fault, ...how }),
   state: async () => rules.state,
-  halt: (rule) => rules.halt(rule),
+  halt: async (rule) => rules.halt(rule),
   close: () => rules.close(),
 })

@@ -1,5 +1,4 @@
-import { createServer, type Server, type Socket, connect as tcpConnect } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { createServer, type Socket, connect as tcpConnect } from 'node:net'
 import type { NetworkFault, NetworkFaultKind } from './fault.ts'
 import { type Lane, lane } from './lane.ts'
 
@@ -15,14 +14,16 @@ export interface FaultyProxyOptions {
 export interface FaultyProxy {
   readonly port: number
   readonly connections: number
+  /** All that ever came, those that were reset at once included. */
+  readonly accepted: number
   /** How many connections met each fault; of `lost-answers`, how many answers were lost. */
   readonly counts: Readonly<Record<NetworkFaultKind, number>>
   /** From now on for all connections, also those that come; undefined: none. `random` is for this fault alone. */
-  set(fault: NetworkFault | undefined, random?: () => number): Promise<void>
+  set(fault: NetworkFault | undefined, random?: () => number): void
   /** Once, to one connection by chance or to all there are. Answers to how many. */
   strike(fault: NetworkFault, whom?: 'one' | 'all'): number
   /** From now on all is well; connections that lost something are reset, so that it can be. */
-  calm(): Promise<void>
+  calm(): void
   close(): Promise<void>
 }
 
@@ -36,16 +37,13 @@ interface Pair {
   lost: boolean
 }
 
-const LISTEN_AGAIN_MS = 50
-
 export async function startFaultyProxy(options: FaultyProxyOptions): Promise<FaultyProxy> {
   const { target } = options
   const pairs = new Set<Pair>()
   const counts = { slow: 0, stall: 0, 'half-open': 0, cut: 0, 'lost-answers': 0 }
   let random = options.random
   let standing: NetworkFault | undefined
-  let server: Server | undefined
-  let closed = false
+  let accepted = 0
 
   const faultOf = (pair: Pair): NetworkFault | undefined => pair.struck ?? standing
 
@@ -54,10 +52,13 @@ export async function startFaultyProxy(options: FaultyProxyOptions): Promise<Fau
   }
 
   function accept(client: Socket): void {
+    accepted += 1
+    count(standing)
+    // Whoever counts on being refused is told the same a moment later; so it can be counted who tried.
+    if (standing?.kind === 'cut') return void client.resetAndDestroy()
     const upstream = tcpConnect({ ...target, allowHalfOpen: true })
     const pair: Pair = { client, server: upstream, lanes: [], struck: undefined, lost: false }
     pairs.add(pair)
-    count(standing)
     pair.lanes.push(direction(pair, client, upstream), direction(pair, upstream, client))
   }
 
@@ -100,46 +101,29 @@ export async function startFaultyProxy(options: FaultyProxyOptions): Promise<Fau
     else for (const each of pair.lanes) each.judge()
   }
 
-  const shouldListen = () => !closed && !server && standing?.kind !== 'cut'
+  const server = createServer({ allowHalfOpen: true }, accept)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ port: options.port ?? 0, host: '127.0.0.1' }, resolve)
+  })
+  const address = server.address()
 
-  async function listen(port: number): Promise<void> {
-    while (shouldListen()) {
-      const next = createServer({ allowHalfOpen: true }, accept)
-      const failed = await new Promise<unknown>((resolve) => {
-        next.once('error', resolve)
-        next.listen({ port, host: '127.0.0.1' }, () => resolve(undefined))
-      })
-      // While it could not listen, nobody can have been told a port; later somebody may have it for a moment.
-      if (failed && !listening) throw failed
-      if (failed) await sleep(LISTEN_AGAIN_MS)
-      else if (shouldListen()) server = next
-      else next.close()
-    }
-  }
-
-  let listening = 0
-  await listen(options.port ?? 0)
-  const address = server!.address()
-  listening = typeof address === 'object' && address ? address.port : 0
-
-  async function set(fault: NetworkFault | undefined, chance = options.random): Promise<void> {
+  function set(fault: NetworkFault | undefined, chance = options.random): void {
     standing = fault
     random = chance
-    if (fault?.kind === 'cut') {
-      server?.close()
-      server = undefined
-    }
     for (const pair of [...pairs]) {
       if (!pair.struck) count(fault)
       meet(pair)
     }
-    await listen(listening)
   }
 
   return {
-    port: listening,
+    port: typeof address === 'object' && address ? address.port : 0,
     get connections() {
       return pairs.size
+    },
+    get accepted() {
+      return accepted
     },
     counts,
     set,
@@ -153,15 +137,13 @@ export async function startFaultyProxy(options: FaultyProxyOptions): Promise<Fau
       }
       return chosen.length
     },
-    async calm() {
+    calm() {
       for (const pair of pairs) pair.struck = undefined
-      await set(undefined)
+      set(undefined)
     },
     async close() {
-      closed = true
       for (const pair of [...pairs]) reset(pair)
-      const last = server
-      if (last) await new Promise((resolve) => last.close(resolve))
+      await new Promise((resolve) => server.close(resolve))
     },
   }
 }

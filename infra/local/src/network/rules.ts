@@ -25,6 +25,8 @@ export interface NetworkRule {
 export interface NetworkState {
   readonly routes: readonly (Route & {
     readonly connections: number
+    /** All that ever came, those that were reset at once included. */
+    readonly accepted: number
     /** How many connections met each fault since the start. */
     readonly met: FaultyProxy['counts']
   })[]
@@ -34,9 +36,9 @@ export interface NetworkState {
 export interface NetworkRules {
   readonly state: NetworkState
   /** @throws Problem for an order that cannot be carried out. */
-  set(order: NetworkOrder): Promise<NetworkRule>
+  set(order: NetworkOrder): NetworkRule
   /** Ends one fault, or all of them. Answers how many there were. */
-  halt(id?: number): Promise<number>
+  halt(id?: number): number
   close(): Promise<void>
 }
 
@@ -57,17 +59,17 @@ export function networkRules(routes: readonly Spoilt[], now: () => number): Netw
     services: [...standing].filter(([, each]) => each.rule === rule).map(([{ service }]) => service),
   })
 
-  async function end(meant: (rule: Standing['rule']) => boolean): Promise<number> {
+  function end(meant: (rule: Standing['rule']) => boolean): number {
     const ending = [...standing].filter(([, { rule }]) => meant(rule))
     for (const [route, { timer }] of ending) {
       clearTimeout(timer)
       standing.delete(route)
     }
-    await Promise.all(ending.map(([route]) => route.proxy.set(undefined)))
+    for (const [{ proxy }] of ending) proxy.set(undefined)
     return new Set(ending.map(([, { rule }]) => rule)).size
   }
 
-  async function set(order: NetworkOrder): Promise<NetworkRule> {
+  function set(order: NetworkOrder): NetworkRule {
     const parsed = networkOrderSchema.safeParse(order)
     if (!parsed.success) {
       const wrong = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`)
@@ -82,9 +84,9 @@ export function networkRules(routes: readonly Spoilt[], now: () => number): Netw
       from: new Date(from).toISOString(),
       until: new Date(from + forMs).toISOString(),
     }
-    const timer = setTimeout(() => void end((each) => each === rule), forMs)
+    const timer = setTimeout(() => end((each) => each === rule), forMs)
     for (const route of chosen) standing.set(route, { rule, timer })
-    await Promise.all(chosen.map(({ proxy }, index) => proxy.set(fault, seededRandom((seed + index) >>> 0))))
+    for (const [index, { proxy }] of chosen.entries()) proxy.set(fault, seededRandom((seed + index) >>> 0))
     return shown({ rule, timer })
   }
 
@@ -94,19 +96,21 @@ export function networkRules(routes: readonly Spoilt[], now: () => number): Netw
       return {
         routes: routes.map(({ target, service, proxy }) => ({
           ...{ target, service },
-          ...{ connections: proxy.connections, met: { ...proxy.counts } },
+          connections: proxy.connections,
+          accepted: proxy.accepted,
+          met: { ...proxy.counts },
         })),
         rules: rules.map(shown),
       }
     },
     set,
-    async halt(id) {
-      const ended = await end((rule) => id === undefined || rule.id === id)
+    halt(id) {
+      const ended = end((rule) => id === undefined || rule.id === id)
       if (id !== undefined && ended === 0) throw new Problem(`There is no fault ${id} of the network.`)
       return ended
     },
     async close() {
-      await end(() => true)
+      end(() => true)
       await Promise.all(routes.map(({ proxy }) => proxy.close()))
     },
   }
