@@ -37,6 +37,8 @@ export function stackEnv(
     readonly share: boolean
     /** Where the services call the servers, if not at the servers' own ports. */
     readonly via?: PlannedNetwork['via']
+    /** By what the laboratory runs drills. */
+    readonly drills?: { readonly DRILL_MAIN: string; readonly DRILL_DATA_DIR: string }
   },
 ): StackEnv {
   const shared = {
@@ -97,6 +99,7 @@ export function stackEnv(
       HOST: '127.0.0.1',
       PORT: String(stack.labPort),
       CHAT_URL: `http://127.0.0.1:${stack.chatPort}`,
+      ...stack.drills,
     },
   }
 }

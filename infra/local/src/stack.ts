@@ -154,6 +154,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       labPort,
       port,
       pageDir: join(projectRoot, 'frontend', 'dist'),
+      drills: {
+        DRILL_MAIN: join(projectRoot, 'packages', 'cli', 'src', 'main.ts'),
+        DRILL_DATA_DIR: dataDir,
+      },
       admin,
       share,
       via: plan.via,

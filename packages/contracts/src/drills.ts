@@ -273,3 +273,26 @@ export const drillReportSchema = z.object({
   moves: count,
 })
 export type DrillReport = z.output<typeof drillReportSchema>
+
+/** `POST /api/lab/drills` → 202: runs a scenario against the stack that the laboratory is part of; one at a time. */
+export const newDrillSchema = z.strictObject({
+  scenario: scenarioSchema,
+  seed: z.int().nonnegative().max(0xffff_ffff).optional(),
+})
+export type NewDrill = z.output<typeof newDrillSchema>
+
+/**
+ * `GET /api/lab/drills` → `{items}`, without their reports · `GET /api/lab/drills/{id}` · `DELETE` has it clean up and end. It also ends
+ * when the laboratory does. `says`: its latest word on how far it is, or why it failed. `ok`: what was promised held.
+ */
+export const labDrillSchema = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  state: z.enum(['running', 'done', 'failed', 'cancelled']),
+  by: z.string(),
+  startedAt: time,
+  says: z.string().optional(),
+  ok: z.boolean().optional(),
+  report: drillReportSchema.optional(),
+})
+export type LabDrill = z.output<typeof labDrillSchema>

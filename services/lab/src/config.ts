@@ -17,6 +17,14 @@ export const configSchema = z
     ...kafkaSettings,
     ...database,
     CHAT_URL: z.url().describe('Where the chat service answers over HTTP.'),
+    DRILL_MAIN: z
+      .string()
+      .optional()
+      .describe("The command line's main file, by which drills are run; set by `npm start`."),
+    DRILL_DATA_DIR: z
+      .string()
+      .optional()
+      .describe('Data folder of the stack against which drills are run; set by `npm start`.'),
     ...labSettings,
   })
   .superRefine(labAllowed)
@@ -28,3 +36,7 @@ export const configSchema = z
       message: 'the laboratory is off; LAB_ENABLED=true switches it on',
     })
   })
+
+/** By what drills are run, where they can be. */
+export const programOf = ({ DRILL_MAIN: main, DRILL_DATA_DIR: dataDir }: z.output<typeof configSchema>) =>
+  main === undefined || dataDir === undefined ? undefined : { main, dataDir }

@@ -14,8 +14,9 @@ import {
   tokenVerifier,
 } from '@klatsch/service-kit'
 import { v4 } from 'uuid'
-import { configSchema } from './config.ts'
+import { configSchema, programOf } from './config.ts'
 import { deadLetterLook } from './inbound/dead-letters.ts'
+import { drillRunner } from './inbound/drills.ts'
 import { echo } from './inbound/echo.ts'
 import { faultControl } from './inbound/faults.ts'
 import { follower } from './inbound/follow.ts'
@@ -71,6 +72,7 @@ await runService(
     await faults.recall()
     const deadLetters = deadLetterLook(read, chat)
     const jobs = await use(jobRunner({ publisher: await use(bus.publisher()), now: Date.now, newId: v4 }))
+    const drills = await use(drillRunner({ program: programOf(config), now: Date.now, newId: v4 }))
     const makeTopic = topicMaker(kafka)
     const resend = resender({ deadLetters, read, jobs, audit, now: Date.now, makeTopic })
     const instances = await use(
@@ -100,7 +102,7 @@ await runService(
             ...{ audit, faults, read, watch, now: Date.now },
             verify: tokenVerifier(config.CHAT_URL, Date.now),
             follow: follower(read, chat),
-            ...{ deadLetters, jobs, resend },
+            ...{ deadLetters, drills, jobs, resend },
             echo: study,
           }),
       }),

@@ -24,12 +24,14 @@ import type { Audit } from '../../outbound/audit.ts'
 import type { ReadTopic } from '../../outbound/topic-reader.ts'
 import type { TopicWatch } from '../../outbound/topic-watch.ts'
 import type { DeadLetters } from '../dead-letters.ts'
+import type { Drills } from '../drills.ts'
 import type { Echo } from '../echo.ts'
 import type { Faults } from '../faults.ts'
 import type { Follow } from '../follow.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Resend } from '../resend.ts'
 import { administrator } from './administrators.ts'
+import { drillRoutes } from './drill-routes.ts'
 import { echoRoutes } from './echo-routes.ts'
 import { faultRoutes } from './fault-routes.ts'
 import { jobRoutes } from './job-routes.ts'
@@ -44,6 +46,7 @@ export interface LabRoutes {
   readonly echo: Echo
   readonly faults: Faults
   readonly jobs: Jobs
+  readonly drills: Drills
   readonly resend: Resend
   /** Milliseconds since the epoch. */
   readonly now: () => number
@@ -62,6 +65,7 @@ export function labRoutes(app: FastifyInstance, options: LabRoutes): void {
 
   faultRoutes(app, options)
   jobRoutes(app, options)
+  drillRoutes(app, options)
 
   app.get('/api/lab/topics', async (): Promise<{ items: LabTopic[] }> => ({ items: await watch.look() }))
 
