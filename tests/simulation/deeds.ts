@@ -1,4 +1,4 @@
-import { topics } from '@klatsch/contracts'
+import { presenceTimes, topics } from '@klatsch/contracts'
 import { noFaults } from './calls.ts'
 import type { Cast } from './cast.ts'
 import type { Step, StepKind } from './plan.ts'
@@ -138,14 +138,14 @@ export const deeds: Readonly<Record<StepKind, Deed>> = {
     return `${process.name} is frozen for ${seconds(b * FREEZE_MS)}`
   },
   /** What a gateway said last is appended when its lease is over, and it and the person it was about are gone. */
-  async 'let last words come late'(world, cast, { a, b }) {
+  async 'let last words come late'(world, cast, { a }) {
     const visitor = cast.visitors.length === 0 ? undefined : at(cast.visitors, a)
     const host = [...world.wires].findLast((each) => each.open && each.user === visitor?.id)?.host
     const one = world.gateways.find((each) => each === host)
     if (!visitor || !one) return undefined
     world.gateways.splice(world.gateways.indexOf(one), 1)
     await world.newGateway()
-    world.bus.faults.publish({ extraMs: LATE_MS, leastMs: b * LATE_MS }, one.process)
+    world.bus.faults.publish({ leastMs: presenceTimes.leaseMs + 1_000, extraMs: LATE_MS }, one.process)
     visitor.choose(world.sim.random() < 0.5)
     world.sim.after(400, () => {
       one.process.kill()

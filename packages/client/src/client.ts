@@ -14,13 +14,13 @@ import { serverClock } from './clock.ts'
 import { Connection } from './connection.ts'
 import { errorOf, type Incoming } from './incoming.ts'
 import { listeners } from './listeners.ts'
-import { Outbox } from './outbox.ts'
+import { newCommand, Outbox } from './outbox.ts'
 import { Presence } from './presence.ts'
 import { objection, refusedAtOnce } from './refusals.ts'
 import { memoryStorage, storageWriter } from './storage.ts'
 import { Streams } from './streams.ts'
 import { timerSet } from './timers.ts'
-import type { Client, ClientEvents, ClientOptions, Outcome, PendingCommand, WebSocketLike } from './types.ts'
+import type { Client, ClientEvents, ClientOptions, Outcome, WebSocketLike } from './types.ts'
 import { listenForWakeups } from './wakeups.ts'
 
 /** Cursors are written this much later, together: an old one costs only a few events twice. */
@@ -242,15 +242,7 @@ export function createClient(options: ClientOptions): Client {
     ) {
       const known = outbox.outcomeOf(id)
       if (known) return { id, outcome: known }
-      const at = scheduler.now()
-      const command: PendingCommand = {
-        id,
-        type,
-        ...(subject === undefined ? {} : { subject }),
-        data,
-        at,
-        state: 'queued',
-      }
+      const command = newCommand({ id, type, subject, data, at: scheduler.now() })
       const error =
         objection(command) ?? (outbox.full ? new KlatschError('limit.rate', 'the outbox is full') : undefined)
       if (error) return { id, outcome: refusedAtOnce(error) }

@@ -248,6 +248,14 @@ export class Outbox {
   }
 }
 
+/** A command as it is when it is written. */
+export function newCommand({
+  subject,
+  ...rest
+}: Omit<PendingCommand, 'state' | 'subject'> & { readonly subject: string | undefined }): PendingCommand {
+  return { ...rest, ...(subject === undefined ? {} : { subject }), state: 'queued' }
+}
+
 function entryFor(command: PendingCommand): Entry {
   const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
   // Who is not interested in the outcome hears of it by events; that is no unhandled rejection.

@@ -23,6 +23,14 @@ const story = (all: readonly Attempt[], offset: string): string[] =>
 
 /** Each policy does what it says about a record that fails. */
 export function policyContract(harness: () => BusHarness): void {
+  /** A topic, who publishes to it, and what came of it. */
+  async function scene() {
+    const h = harness()
+    const bus = h.newBus()
+    const got: string[] = []
+    return { h, bus, topic: await h.newTopic(1), publisher: await bus.publisher(), attempts: notes(), got }
+  }
+
   test('block: a record with a fault of its own is tried as often as the policy says, and its partition waits', async () => {
     const h = harness()
     const topic = await h.newTopic(1)
@@ -65,12 +73,7 @@ export function policyContract(harness: () => BusHarness): void {
   })
 
   test('what just works is not told, nor what was only tried beside a record that fails', async () => {
-    const h = harness()
-    const topic = await h.newTopic(1)
-    const bus = h.newBus()
-    const attempts = notes()
-    const publisher = await bus.publisher()
-    const got: string[] = []
+    const { h, topic, bus, attempts, publisher, got } = await scene()
     await consume(
       h,
       bus,
@@ -90,12 +93,7 @@ export function policyContract(harness: () => BusHarness): void {
   })
 
   test('skip: after its attempts a record goes to the dead letters and later ones of its key go on, passing faults too', async () => {
-    const h = harness()
-    const topic = await h.newTopic(1)
-    const bus = h.newBus()
-    const attempts = notes()
-    const publisher = await bus.publisher()
-    const got: string[] = []
+    const { h, topic, bus, attempts, publisher, got } = await scene()
     await consume(
       h,
       bus,

@@ -56,6 +56,12 @@ export const kafkaSettings = {
   KAFKA_SASL_PASSWORD: z.string().optional().describe('SASL password of Kafka.'),
 }
 
+/** Settings of a process that keeps something in Postgres. `what`: which one it is, in words. */
+export const databaseFields = (what: string) => ({
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).describe(what),
+  DATABASE_SSL: flagSetting(false).describe('Connect to Postgres with TLS.'),
+})
+
 /** Settings of everything that the laboratory can reach into. Checked by `labAllowed`. */
 export const labSettings = {
   LAB_ENABLED: flagSetting(false).describe(

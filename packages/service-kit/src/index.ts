@@ -9,5 +9,6 @@ export { faultyHandler, faultyPublisher, recordsPassing } from './faults/records
 export * from './http.ts'
 export * from './lifecycle.ts'
 export * from './log.ts'
+export { type Migrations, migrateDatabase } from './migrations.ts'
 export * from './telemetry.ts'
 export * from './tokens.ts'

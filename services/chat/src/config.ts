@@ -1,12 +1,9 @@
-import { flagSetting, kafkaSettings, labAllowed, labSettings, serviceSettings } from '@klatsch/service-kit'
+import { databaseFields, kafkaSettings, labAllowed, labSettings, serviceSettings } from '@klatsch/service-kit'
 import { z } from 'zod'
 
-const database = {
-  DATABASE_URL: z
-    .url({ protocol: /^postgres(ql)?$/ })
-    .describe('Postgres, as a URL with user and database; a direct connection or a session pooler.'),
-  DATABASE_SSL: flagSetting(false).describe('Connect to Postgres with TLS.'),
-}
+const database = databaseFields(
+  'Postgres, as a URL with user and database; a direct connection or a session pooler.',
+)
 
 /** What `migrate.ts` needs. */
 export const databaseSettings = z.object(database)

@@ -4,11 +4,10 @@ import {
   type FollowMode,
   KlatschError,
   type PublicCommandType,
-  type StreamEvent,
 } from '@klatsch/contracts'
 import type { Scheduler } from '@klatsch/streams'
 import { listeners } from '../listeners.ts'
-import { MAX_PENDING } from '../outbox.ts'
+import { MAX_PENDING, newCommand } from '../outbox.ts'
 import { objection, refusedAtOnce } from '../refusals.ts'
 import { timerSet } from '../timers.ts'
 import type {
@@ -22,7 +21,9 @@ import type {
 } from '../types.ts'
 import { errorFrom, type FromLeader, type FromTab, type Shown, type Tell, type Wishes } from './messages.ts'
 import type { Recent } from './recent.ts'
+import { TabCommands } from './tab-commands.ts'
 import { TabPresence } from './tab-presence.ts'
+import { TabStreams } from './tab-streams.ts'
 
 /** A leader that does not answer for so long sleeps. */
 const ANSWER_MS = 1_500
@@ -45,39 +46,24 @@ export interface TabOptions {
   readonly leaderHidden: (hidden: boolean) => void
 }
 
-interface Mine {
-  readonly command: PendingCommand
-  readonly outcome: Promise<Outcome>
-  readonly resolve: (outcome: Outcome) => void
-  readonly reject: (error: KlatschError) => void
-}
-
-/**
- * What one tab sees of the client that all tabs share. It knows by itself how far each stream was told here, so that,
- * whoever leads, each event is told once and in order; and which of its commands have no outcome, to ask for them again.
- */
+/** What one tab sees of the client that all tabs share: it asks whoever leads, and tells what it is told, once. */
 export class Tab implements Client {
   readonly presence: TabPresence
   readonly on: Client['on']
   readonly #emit
   readonly #options: TabOptions
   readonly #timers
-  readonly #mine = new Map<string, Mine>()
-  readonly #at = new Map<string, Cursor>()
-  readonly #modes = new Map<string, FollowMode>()
-  readonly #unfollowed = new Set<string>()
-  #views = new Map<string, FollowedStream>()
+  readonly #commands = new TabCommands()
+  readonly #streams: TabStreams
   #state: ConnectionState = { kind: 'idle' }
   #counts: ClientCounts = { checked: 0, diverged: 0, healed: 0, connections: 0, moves: 0 }
   #offsetMs = 0
-  #outbox: readonly PendingCommand[] = []
   #session: string | undefined
   #started = false
   #term = 0
   #no = 0
   /** A snapshot is awaited: what is told meanwhile is in it. */
   #joining = true
-  #behind = false
   #masked: ConnectionState | undefined
   #takingOver = false
   /** Another took over and nobody was told of a cut, so nobody is welcomed either. */
@@ -90,6 +76,7 @@ export class Tab implements Client {
     const { on, emit } = listeners<ClientEvents>()
     this.on = on
     this.#emit = emit
+    this.#streams = new TabStreams({ recent: options.recent, tell: emit })
     this.presence = new TabPresence({
       now: () => options.scheduler.now(),
       changed: () => this.#wish(),
@@ -103,14 +90,7 @@ export class Tab implements Client {
   }
 
   get outbox(): readonly PendingCommand[] {
-    const unheard = this.#unheard
-    return unheard.length === 0 ? this.#outbox : [...this.#outbox, ...unheard]
-  }
-
-  /** Commands of this tab that nobody who leads is known to have. */
-  get #unheard(): readonly PendingCommand[] {
-    const known = new Set(this.#outbox.map((command) => command.id))
-    return [...this.#mine.values()].flatMap(({ command }) => (known.has(command.id) ? [] : [command]))
+    return this.#commands.outbox
   }
 
   get counts(): ClientCounts {
@@ -118,11 +98,7 @@ export class Tab implements Client {
   }
 
   get streams(): ReadonlyMap<string, FollowedStream> {
-    return new Map(
-      [...this.#views]
-        .filter(([subject]) => !this.#unfollowed.has(subject))
-        .map(([subject, view]) => [subject, { ...view, cursor: this.#at.get(subject) ?? view.cursor }]),
-    )
+    return this.#streams.all
   }
 
   get clockOffsetMs(): number {
@@ -140,7 +116,7 @@ export class Tab implements Client {
 
   /** How far each stream was told here. */
   get cursors(): Readonly<Record<string, Cursor>> {
-    return Object.fromEntries(this.#at)
+    return this.#streams.cursors
   }
 
   connect(): void {
@@ -154,16 +130,15 @@ export class Tab implements Client {
 
   async close(): Promise<void> {
     if (!this.#started) return
-    const unheard = this.#unheard
+    const { unheard } = this.#commands
     this.#post({ kind: 'leave', tab: this.#options.id, pending: unheard })
     this.#started = false
     this.#joining = true
     this.#timers.clear()
     this.#takingOver = false
-    for (const { reject } of this.#mine.values()) {
-      reject(new KlatschError('server.timeout', 'the client was closed; the outcome is not known'))
-    }
-    this.#mine.clear()
+    this.#commands.giveUp(
+      new KlatschError('server.timeout', 'the client was closed; the outcome is not known'),
+    )
     await this.#keep(unheard)
     await this.#options.stop()
     this.#show({ kind: 'stopped', reason: 'closed' })
@@ -175,45 +150,30 @@ export class Tab implements Client {
     data: CommandInput<T>,
     { id = this.#options.newId() }: { readonly id?: string } = {},
   ): { readonly id: string; readonly outcome: Promise<Outcome> } {
-    const known = this.#mine.get(id)
-    if (known) return { id, outcome: known.outcome }
-    const at = this.#options.scheduler.now()
-    const command: PendingCommand = {
-      id,
-      type,
-      ...(subject === undefined ? {} : { subject }),
-      data,
-      at,
-      state: 'queued',
-    }
+    const known = this.#commands.outcomeOf(id)
+    if (known) return { id, outcome: known }
+    const command = newCommand({ id, type, subject, data, at: this.#options.scheduler.now() })
     const full = this.outbox.length >= MAX_PENDING
     const error =
       objection(command) ?? (full ? new KlatschError('limit.rate', 'the outbox is full') : undefined)
     if (error) return { id, outcome: refusedAtOnce(error) }
-    const { promise, resolve, reject } = Promise.withResolvers<Outcome>()
-    promise.catch(() => {})
-    this.#mine.set(id, { command, outcome: promise, resolve, reject })
+    const outcome = this.#commands.add(command)
     this.#emit('outbox', this.outbox)
     if (this.#joining) void this.#keep([command])
     this.#post({ kind: 'command', tab: this.#options.id, command })
     this.#timers.after(ANSWER_MS, () => {
-      const unheard = this.#mine.has(id) && !this.#outbox.some((each) => each.id === id)
-      if (unheard && !this.#joining) this.join()
+      if (this.#commands.isUnheard(id) && !this.#joining) this.join()
     })
-    return { id, outcome: promise }
+    return { id, outcome }
   }
 
   follow(subject: string, { cursor, mode = 'full' }: { cursor?: Cursor; mode?: FollowMode } = {}): void {
-    this.#unfollowed.delete(subject)
-    this.#modes.set(subject, mode)
-    if (cursor) this.#at.set(subject, cursor)
+    this.#streams.follow(subject, mode, cursor)
     this.#wish(cursor && { subject, cursor })
   }
 
   unfollow(subject: string): void {
-    this.#unfollowed.add(subject)
-    this.#modes.delete(subject)
-    this.#at.delete(subject)
+    this.#streams.unfollow(subject)
     this.#wish()
   }
 
@@ -227,7 +187,7 @@ export class Tab implements Client {
       this.join()
     })
     const { id } = this.#options
-    const pending = [...this.#mine.values()].map(({ command }) => command)
+    const { pending } = this.#commands
     this.#post({ kind: 'join', tab: id, wishes: this.#wishes, cursors: this.cursors, pending })
   }
 
@@ -258,11 +218,7 @@ export class Tab implements Client {
   }
 
   get #wishes(): Wishes {
-    return {
-      follow: Object.fromEntries(this.#modes),
-      unfollow: [...this.#unfollowed],
-      ...this.presence.wishes,
-    }
+    return { ...this.#streams.wishes, ...this.presence.wishes }
   }
 
   async #keep(commands: readonly PendingCommand[]): Promise<void> {
@@ -297,9 +253,9 @@ export class Tab implements Client {
     this.#joining = false
     this.#no = snapshot.no
     this.#options.leaderHidden(snapshot.hidden)
-    for (const event of snapshot.missed) this.#event(event)
+    for (const event of snapshot.missed) this.#streams.event(event)
     for (const value of snapshot.resets) this.#tell({ name: 'reset', value })
-    this.#views = new Map()
+    this.#streams.forgetViews()
     this.#told([], snapshot.shown)
     this.#setState(snapshot.state)
     if (snapshot.welcome) this.#tell({ name: 'welcome', value: snapshot.welcome })
@@ -315,24 +271,10 @@ export class Tab implements Client {
       ({ name }) => name === 'accepted' || name === 'rejected' || name === 'refused',
     )
     for (const tell of tells) this.#tell(tell)
-    for (const [subject, view] of shown.streams ?? []) this.#view(subject, view)
-    if (shown.outbox) this.#outbox = shown.outbox
+    for (const [subject, view] of shown.streams ?? []) this.#streams.view(subject, view)
+    if (shown.outbox) this.#commands.heard(shown.outbox)
     if (shown.outbox || settling) this.#emit('outbox', this.outbox)
-    if (!this.#behind) return
-    this.#behind = false
-    this.join()
-  }
-
-  #view(subject: string, view: FollowedStream | null): void {
-    if (!view) {
-      this.#views.delete(subject)
-      return
-    }
-    this.#views.set(subject, view)
-    if (!view.cursor || this.#unfollowed.has(subject)) return
-    const at = this.#at.get(subject)
-    if (!at) this.#at.set(subject, view.cursor)
-    else if (view.cursor.seq > at.seq) this.#behind = true
+    if (this.#streams.takeBehind()) this.join()
   }
 
   #tell(tell: Tell): void {
@@ -341,7 +283,7 @@ export class Tab implements Client {
         this.#setState(tell.value)
         return
       case 'event':
-        this.#event(tell.value)
+        this.#streams.event(tell.value)
         return
       case 'welcome':
         if (tell.value.session === this.#session) return
@@ -349,40 +291,31 @@ export class Tab implements Client {
         if (!this.#unnoticed) this.#emit('welcome', tell.value)
         this.#unnoticed = false
         return
-      case 'reset': {
-        const at = this.#at.get(tell.value.subject)
-        const had = tell.value.reason === 'gap' && at && at.seq >= tell.value.head
-        if (had || this.#unfollowed.has(tell.value.subject)) return
-        this.#at.set(tell.value.subject, { seq: tell.value.head })
-        this.#emit('reset', tell.value)
+      case 'reset':
+        this.#streams.reset(tell.value)
         return
-      }
       case 'unfollowed':
-        this.#at.delete(tell.value.subject)
-        this.#modes.delete(tell.value.subject)
-        this.#emit('unfollowed', tell.value)
+        this.#streams.ended(tell.value)
         return
       case 'digest':
-        if (!this.#unfollowed.has(tell.value.subject)) this.#emit('digest', tell.value)
-        return
       case 'live':
-        if (!this.#unfollowed.has(tell.value.subject)) this.#emit('live', tell.value)
+        this.#streams.passOn(tell.name, tell.value)
         return
       case 'diverged':
         this.#emit('diverged', tell.value)
         return
       case 'accepted':
-        this.#settle(tell.value.outcome.id)?.resolve(tell.value.outcome)
+        this.#commands.accepted(tell.value.outcome)
         this.#emit('accepted', tell.value)
         return
       case 'rejected': {
         const error = errorFrom(tell.value.error)
-        this.#settle(tell.value.command.id)?.reject(error)
+        this.#commands.refused(tell.value.command.id, error)
         this.#emit('rejected', { command: tell.value.command, error })
         return
       }
       case 'refused':
-        this.#settle(tell.value.id)?.reject(errorFrom(tell.value.error))
+        this.#commands.refused(tell.value.id, errorFrom(tell.value.error))
         return
       case 'presence':
         this.presence.presence(tell.value)
@@ -399,27 +332,6 @@ export class Tab implements Client {
       default:
         tell satisfies never
     }
-  }
-
-  #settle(id: string): Mine | undefined {
-    const mine = this.#mine.get(id)
-    this.#mine.delete(id)
-    this.#outbox = this.#outbox.filter((command) => command.id !== id)
-    return mine
-  }
-
-  #event(event: StreamEvent): void {
-    const { subject, seq, chain, prevchain } = event
-    if (this.#unfollowed.has(subject)) return
-    const at = this.#at.get(subject)
-    if (at && seq <= at.seq) return
-    if (at && (seq > at.seq + 1 || (at.chain !== undefined && at.chain !== prevchain))) {
-      this.#behind = true
-      return
-    }
-    this.#at.set(subject, { seq, chain })
-    this.#options.recent.add(event)
-    this.#emit('event', event)
   }
 
   #setState(state: ConnectionState): void {

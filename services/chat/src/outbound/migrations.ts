@@ -1,31 +1,8 @@
-import { fileURLToPath } from 'node:url'
-import pg from 'pg'
-import Postgrator from 'postgrator'
-
-/** Any number; the same for every process that migrates. */
-const LOCK = 7_305_118
+import { migrateDatabase } from '@klatsch/service-kit'
 
 /** Brings the schema up to date, all or nothing; processes that start at once wait for one another. */
-export async function migrate(url: string, ssl: boolean): Promise<void> {
-  const client = new pg.Client({
-    connectionString: url,
-    ...(ssl ? { ssl: true } : {}),
-    connectionTimeoutMillis: 10_000,
-    statement_timeout: 120_000,
-  })
-  await client.connect()
-  try {
-    await client.query('BEGIN')
-    await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK])
-    await new Postgrator({
-      migrationPattern: fileURLToPath(new URL('../../migrations/*', import.meta.url)).replaceAll('\\', '/'),
-      driver: 'pg',
-      schemaTable: 'chat_schema_version',
-      newline: 'LF',
-      execQuery: (query) => client.query(query),
-    }).migrate()
-    await client.query('COMMIT')
-  } finally {
-    await client.end()
-  }
-}
+export const migrate = (url: string, ssl: boolean): Promise<void> =>
+  migrateDatabase(
+    { url, ssl },
+    { folder: new URL('../../migrations/', import.meta.url), table: 'chat_schema_version', lock: 7_305_118 },
+  )
