@@ -9,6 +9,7 @@ import { compression } from './figures/compression.ts'
 import { crowd } from './figures/crowd.ts'
 import { deliver } from './figures/deliver.ts'
 import { durable } from './figures/durable.ts'
+import { faults } from './figures/faults.ts'
 import { idle } from './figures/idle.ts'
 import { latency } from './figures/latency.ts'
 import { resume } from './figures/resume.ts'
@@ -19,7 +20,7 @@ import { stopAll } from './processes.ts'
 import { machine, table } from './report.ts'
 import { type Stack, startStack } from './stack.ts'
 
-const figures = [latency, durable, deliver, idle, crowd, storm, slow, resume, compression, start]
+const figures = [latency, durable, deliver, idle, crowd, storm, slow, resume, compression, faults, start]
 const results = fileURLToPath(new URL('../../.results', import.meta.url))
 const help = `npm run bench [-- [--profile] [--quick] figure …]
 

@@ -19,6 +19,8 @@ export interface ProcessOptions {
   readonly env?: NodeJS.ProcessEnv
   /** The core it is bound to, where that is possible. */
   readonly core?: number
+  /** Modules that are loaded before the script. */
+  readonly imports?: readonly URL[]
   /** Where to write a CPU profile when it ends. */
   readonly profileDir?: string | undefined
 }
@@ -49,7 +51,7 @@ export async function stopAll(): Promise<void> {
 
 export function startProcess<C extends Calls = Calls>(
   script: URL,
-  { name, dir, env, core, profileDir }: ProcessOptions,
+  { name, dir, env, core, profileDir, imports = [] }: ProcessOptions,
 ): BenchProcess<C> {
   const logFile = join(dir, `${name}.log`)
   const log = openSync(logFile, 'a')
@@ -58,6 +60,7 @@ export function startProcess<C extends Calls = Calls>(
     '--expose-gc',
     '--import',
     usageScript,
+    ...imports.flatMap(({ href }) => ['--import', href]),
     ...(profileDir
       ? ['--cpu-prof', '--cpu-prof-dir', profileDir, '--cpu-prof-name', `${name}.cpuprofile`]
       : []),

@@ -25,6 +25,8 @@ export interface ServiceOptions {
   readonly core?: number
   /** Where it listens; a free port when absent. */
   readonly port?: number
+  /** As if there were no fault points in it. */
+  readonly withoutFaults?: boolean
   readonly profileDir?: string | undefined
 }
 
@@ -43,6 +45,7 @@ export interface Stack {
   close(): Promise<void>
 }
 
+const withoutFaults = new URL('./stubs/without-faults.ts', import.meta.url)
 const READY_MS = 30_000
 const scripts = {
   chat: new URL('../../services/chat/src/main.ts', import.meta.url),
@@ -94,6 +97,7 @@ export async function startStack(dir: string, say: (sentence: string) => void): 
       dir,
       // With a port of its own for those who look after it, it does not listen before it is ready: as in the local stack.
       env: { ...shared, ...env, PORT: String(port), OPS_PORT: String(opsPort) },
+      ...(options.withoutFaults && { imports: [withoutFaults] }),
       ...options,
     })
     const ready = untilReady(process, url).then(() => performance.now() - begin)

@@ -8,6 +8,7 @@ import { composeStack, notUsable, removeAbandoned, type Stack } from './podman.t
 
 const execute = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
+const cli = fileURLToPath(new URL('../../packages/cli/src/main.ts', import.meta.url))
 const vitest = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url))
 
 const LASTING = ['caddy', 'chat', 'gateway', 'kafka', 'postgres', 'presence']
@@ -121,6 +122,35 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
     await people.close()
     await stack.scaleGateways(1)
   }, 300_000)
+
+  test('klatsch kills, freezes and restarts containers; nothing is lost, doubled or out of order', async () => {
+    const klatsch = async (...args: string[]) =>
+      (await execute(process.execPath, [cli, ...args, '--compose', stack.project], { timeout: 240_000 }))
+        .stdout
+    const before = await stack.container('chat')
+    const talking = company!.talk(12, 8_000)
+    expect(await klatsch('kill', 'chat')).toContain('is killed with -9')
+    await expect.poll(() => stack.container('chat'), { timeout: 60_000 }).toMatchObject({ health: 'healthy' })
+    expect((await stack.container('chat')).startedAt).not.toBe(before.startedAt)
+    expect(await klatsch('freeze', 'gateway', '--for', '20s')).toContain('is frozen for 20s')
+    await expect(fetch(`${stack.url}/readyz`, { signal: AbortSignal.timeout(3_000) })).rejects.toThrow()
+    // Nobody wakes it but the time.
+    await expect
+      .poll(
+        () =>
+          fetch(`${stack.url}/readyz`).then(
+            ({ ok }) => ok,
+            () => false,
+          ),
+        { timeout: 60_000 },
+      )
+      .toBe(true)
+    expect(await klatsch('restart', 'presence')).toMatch(/presence +is healthy again/)
+    await expect(klatsch('kill', 'nobody')).rejects.toThrow('there is no container of nobody')
+    await talking
+    const { sent, acked, wrong } = await company!.settle(90_000)
+    expect({ acked, wrong }).toEqual({ acked: sent, wrong: [] })
+  }, 400_000)
 
   test('the same command again changes nothing', async () => {
     const before = await secretsOf(stack)

@@ -52,7 +52,8 @@ export const durable: Figure = {
   },
 }
 
-interface Drained {
+/** What one chat process did with the commands on the log. */
+export interface Drained {
   readonly perSecond: number
   /** Processor time of chat for each message, in microseconds. */
   readonly cpuUs: number
@@ -77,7 +78,7 @@ function rowsOf(ours: readonly Drained[], floor: Readonly<Record<1 | 2, readonly
 }
 
 /** Puts all commands on the log, while nobody reads it. */
-async function fill({ producer }: Stack, rooms: readonly Room[]): Promise<void> {
+export async function fill({ producer }: Stack, rooms: readonly Room[]): Promise<void> {
   const messages = Array.from({ length: MESSAGES }, (_, index) => {
     const { subject, members } = rooms[index % rooms.length]!
     const { actor } = members[Math.floor(index / rooms.length) % members.length]!
@@ -91,7 +92,7 @@ async function fill({ producer }: Stack, rooms: readonly Room[]): Promise<void> 
 }
 
 /** Waits until all is committed and published, and counts from the first progress on. */
-async function drain({ sql }: Stack, rooms: readonly Room[], chat: BenchProcess): Promise<Drained> {
+export async function drain({ sql }: Stack, rooms: readonly Room[], chat: BenchProcess): Promise<Drained> {
   const subjects = rooms.map((room) => room.subject)
   const published = async () => {
     const { rows } = await sql.query<{ sum: string }>(

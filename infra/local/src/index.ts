@@ -18,5 +18,6 @@ export { type PostgresOptions, type RunningPostgres, startPostgres } from './pos
 export { Problem } from './problem.ts'
 export type { RestartStep } from './restart.ts'
 export { type RunFile, readRunFile } from './run-file.ts'
+export type { Disk } from './small-disk.ts'
 export { type Stack, type StackOptions, startStack } from './stack.ts'
 export type { Supervised } from './supervisor.ts'

@@ -11,6 +11,7 @@ import { type Listener, log4j, serverProperties } from './kafka-config.ts'
 import { answersMetadata } from './kafka-probe.ts'
 import { freePorts } from './ports.ts'
 import { diskFull, explainFileError, halfWritten, messageOf, Problem, saysDiskFull } from './problem.ts'
+import { type Disk, smallDisk } from './small-disk.ts'
 import { type Part, type Supervised, type SuperviseOptions, started, supervise } from './supervisor.ts'
 
 export interface KafkaOptions {
@@ -20,6 +21,8 @@ export interface KafkaOptions {
   readonly port?: number
   /** More ports, for those who call it through a proxy. */
   readonly listeners?: readonly Listener[]
+  /** Megabytes of a disk of its own, which can be filled, and is gone when it is stopped. On the machine's when absent. */
+  readonly diskMb?: number
   /** Its log; by default `kafka.log` in `dir`. */
   readonly logFile?: string
   /** The folder of the verified jars (`ensureJars`); by default KAFKA_LIBS, else the cache is filled as needed. */
@@ -32,12 +35,15 @@ export interface RunningKafka extends Supervised {
   readonly brokers: string
   readonly port: number
   readonly libs: string
+  /** With `diskMb`. */
+  readonly disk: Disk | undefined
 }
 
 const HEAP_MB = 384
 const FORMAT_MS = 120_000
 // Relative to the folder it runs in: in a whole path, a comma, a colon or a percent sign would have a meaning.
 const DATA = 'data'
+const DISK = 'disk'
 const CONFIG = 'server.properties'
 const LOG4J = 'log4j2.json'
 
@@ -54,8 +60,22 @@ export async function prepareKafka(options: KafkaOptions & SuperviseOptions): Pr
   const [controllerPort, freePort] = await freePorts(2)
   const port = options.port ?? freePort!
   const { dir, logFile = join(dir, 'kafka.log'), listeners = [] } = options
-  const part = await kafkaPart({ dir, port, controllerPort: controllerPort!, listeners, libs, java, logFile })
-  return Object.assign(supervise(part, options), { brokers: `127.0.0.1:${port}`, port, libs })
+  const small = options.diskMb !== undefined
+  const settings = { dir, port, controllerPort: controllerPort!, listeners, libs, java, logFile, small }
+  const plain = await kafkaPart(settings)
+  if (options.diskMb === undefined) return running(supervise(plain, options), settings, undefined)
+  const disk = await smallDisk({ dir, name: DISK, from: DATA, megabytes: options.diskMb })
+  const part: Part = {
+    ...plain,
+    command: async () => disk.wrap({ ...(await plain.command()), cwd: dir }),
+  }
+  const supervised = supervise(part, options)
+  const { stop } = supervised
+  supervised.stop = async (how) => {
+    await stop(how)
+    disk.close()
+  }
+  return running(supervised, settings, disk)
 }
 
 interface KafkaSettings {
@@ -66,7 +86,15 @@ interface KafkaSettings {
   readonly libs: string
   readonly java: Java
   readonly logFile: string
+  /** On a disk of its own. */
+  readonly small: boolean
 }
+
+const running = (
+  supervised: Supervised,
+  { port, libs }: KafkaSettings,
+  disk: Disk | undefined,
+): RunningKafka => Object.assign(supervised, { brokers: `127.0.0.1:${port}`, port, libs, disk })
 
 async function kafkaPart(settings: KafkaSettings): Promise<Part> {
   const { dir, port, libs, java, logFile } = settings
@@ -82,7 +110,7 @@ async function kafkaPart(settings: KafkaSettings): Promise<Part> {
       port,
       controllerPort: settings.controllerPort,
       listeners: settings.listeners,
-      dataDir: DATA,
+      dataDir: settings.small ? `${DISK}/${DATA}` : DATA,
     }),
   )
   await writeFile(join(dir, LOG4J), log4j(relative(dir, logFile)))

@@ -91,6 +91,19 @@ describe('kafka', () => {
     expect(await answersMetadata(kafka.port, AbortSignal.timeout(5_000))).toBe(true)
   }, 180_000)
 
+  test('whose disk is full goes down, and comes back with what it had when there is room again', async () => {
+    const said: string[] = []
+    const kafka = using(await startKafka({ dir, diskMb: 64, say: (sentence) => said.push(sentence) }))
+    expect(await answersMetadata(kafka.port, AbortSignal.timeout(5_000))).toBe(true)
+    await kafka.disk!.fill()
+    kafka.kill('SIGKILL')
+    const cannotStart = () => said.some((sentence) => sentence.includes('exit code'))
+    await vi.waitFor(() => expect(cannotStart()).toBe(true), { timeout: 60_000, interval: 200 })
+    await kafka.disk!.free()
+    await kafka.ready()
+    expect(await answersMetadata(kafka.port, AbortSignal.timeout(5_000))).toBe(true)
+  }, 180_000)
+
   test('does not touch a data folder that is half-written', async () => {
     mkdirSync(join(dir, 'data'))
     await expect(prepareKafka({ dir })).rejects.toThrow(/half-written.*--reset/)

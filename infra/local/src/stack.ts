@@ -17,6 +17,7 @@ import { runFileOf } from './run-file.ts'
 import { runScript } from './scripts.ts'
 import { servicePart } from './services.ts'
 import { type Signals, signalsTo } from './signals.ts'
+import type { Disk } from './small-disk.ts'
 import { stackEnv } from './stack-env.ts'
 import { inStopOrder } from './stop-order.ts'
 import { type Supervised, supervise } from './supervisor.ts'
@@ -28,6 +29,8 @@ export interface StackOptions {
   readonly dataDir: string
   /** Gateway processes that share it; one where the system cannot share a port. 1 when absent. */
   readonly gateways?: number
+  /** Megabytes of a disk of Kafka's own, for drills that fill it; what is on it is gone when the stack stops. */
+  readonly kafkaDiskMb?: number
   /** What the services get, and where KAFKA_BROKERS and DATABASE_URL name servers to be used instead of our own. */
   readonly env?: NodeJS.ProcessEnv
   /** What the person at the terminal should know. */
@@ -51,6 +54,8 @@ export interface Stack extends Signals {
   readonly parts: ReadonlyMap<string, Supervised>
   /** The ways from the services to Kafka and Postgres. Without the laboratory they cannot be spoilt. */
   readonly network: Network
+  /** Kafka's, with `kafkaDiskMb`. */
+  readonly disk: Disk | undefined
   /** Replaces services one after the other, each by a successor that is ready before it ends; all when none is named. */
   restart(named: readonly string[], onStep?: (step: RestartStep) => void): Promise<void>
   /** Stops everything in order: services, then Kafka and Postgres. */
@@ -94,6 +99,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ...(labIsOn(env) && !env.DATABASE_URL ? (['postgres'] as const) : []),
   ])
   const signals = signalsTo(parts)
+  let disk: Disk | undefined
   const drainMs = Number(env.DRAIN_MS) || DRAIN_MS
 
   const gaveUp = new AbortController()
@@ -119,7 +125,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const libs = await ensureJars(cacheFolder(join(dataDir, 'cache'), env), options.onProgress)
     const files = { dir: join(dataDir, 'kafka'), logFile: join(logs, 'kafka.log') }
     const { listeners } = plan
-    return (await up(await prepareKafka({ ...files, java, libs, listeners, ...watching }))).brokers
+    const { kafkaDiskMb: diskMb } = options
+    const size = diskMb === undefined ? {} : { diskMb }
+    const broker = await up(await prepareKafka({ ...files, java, libs, listeners, ...size, ...watching }))
+    disk = broker.disk
+    return broker.brokers
   }
 
   async function database(): Promise<string> {
@@ -240,6 +250,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       accounts,
       parts,
       network,
+      disk,
       kill: signals.kill,
       freeze: signals.freeze,
       wake: signals.wake,

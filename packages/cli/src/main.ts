@@ -8,7 +8,6 @@ import { labCommands, replayCommand } from './lab-commands.ts'
 import { networkCommand } from './network.ts'
 import { partCommands } from './parts.ts'
 import { printRecords, type RecordOptions } from './records.ts'
-import { restartParts } from './restart.ts'
 import { CliError } from './stack.ts'
 
 const names = Object.values(topics).map((topic) => topic.name)
@@ -51,7 +50,9 @@ Topics: ${names.join(', ')}.
   npm run klatsch -- kill chat
   npm run klatsch -- freeze chat --for 10s
   npm run klatsch -- restart gateway
-  npm run klatsch -- drill kill-chat --report report.html
+drillCommand(program, { env: process.env, signal: interrupted.signal })
+drillRoundsCommand(program, { env: process.env, signal: interrupted.signal })
+
 
 Works on what "npm start" runs (KLATSCH_DATA_DIR). tail and replay read the Kafka that KAFKA_BROKERS names, where it is
 set; topics, follow, dlq, faults and replay --into ask the laboratory at KLATSCH_URL, as an administrator (KLATSCH_TOKEN, or asked for).
@@ -129,16 +130,6 @@ labCommands(program, { env: process.env, signal: interrupted.signal })
 
 networkCommand(program, process.env)
 partCommands(program, process.env)
-
-program
-  .command('restart')
-  .description('replace services one after the other while people go on chatting')
-  .argument(
-    '[parts...]',
-    'chat, presence, gateway (all of them) or one such as gateway-2; everything when none is named',
-  )
-  .option('--json', 'one JSON object a line')
-  .action((named: string[], options: { json?: boolean }) => restartParts(named, options, process.env))
 
 drillCommand(program, { env: process.env, signal: interrupted.signal })
 drillRoundsCommand(program, { env: process.env, signal: interrupted.signal })

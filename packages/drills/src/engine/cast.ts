@@ -1,7 +1,8 @@
 import type { Api } from '@klatsch/client'
 import type { Scenario } from '@klatsch/contracts'
+import type { FaultyProxy } from '@klatsch/local-stack'
 import { pause, systemScheduler } from '@klatsch/streams'
-import { type CuttingProxy, startCuttingProxy } from '../network/cutting-proxy.ts'
+import { startCuttingProxy } from '../network/cutting-proxy.ts'
 import { createHttpPerson } from '../people/http-person.ts'
 import { createMovingPerson, frameReader, type MovingPerson } from '../people/moving-person.ts'
 import { createPerson } from '../people/person.ts'
@@ -29,7 +30,7 @@ export interface Cast {
   /** Who writes and reads over HTTP alone. */
   readonly programs: readonly Observer[]
   /** Connections that can be spoilt go through it. */
-  readonly proxy: CuttingProxy
+  readonly proxy: FaultyProxy
   /** What clients met that they could have noticed. */
   readonly troubles: readonly { readonly observer: string; readonly what: string; readonly atMs: number }[]
   /** How often a second socket took over. */
