@@ -110,7 +110,8 @@ describe.skipIf(inject('stack').dataDir === '')('a server is away while people w
       )
       expect(report).toMatchObject({ ok: true, rejected: 0, unknown: 0, acked: report.sent })
       expect(most(tries)).toBeLessThan(CALM.connections)
-      expect(most(tries.slice(-AFTER_RETURN))).toBeLessThan(CALM.connectionsAfter)
+      // What a look tells of its second may be of the one before.
+      expect(most(tries.slice(2 - AFTER_RETURN))).toBeLessThan(CALM.connectionsAfter)
       expect(most(failures)).toBeLessThan(CALM.attempts)
       for (const [part, { before, peak }] of Object.entries(memory))
         expect(peak - before, part).toBeLessThan(200)
