@@ -146,8 +146,9 @@ export function createClient(options: ClientOptions): Client {
         return
       case 'error':
         if (frame.id !== undefined) answered(frame.id, errorOf(frame), frame.retryable)
-        else if (frame.subject !== undefined && !frame.retryable) {
-          streams.unfollowed({ type: 'unfollowed', subject: frame.subject, code: frame.code })
+        else if (frame.subject !== undefined) {
+          if (frame.retryable) streams.refused(frame.subject, frame.retryAfterMs ?? 0)
+          else streams.unfollowed({ type: 'unfollowed', subject: frame.subject, code: frame.code })
         }
         return
       case 'reset':

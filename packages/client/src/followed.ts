@@ -186,6 +186,18 @@ export class Followed {
     this.#options.follow(this.subject, this.mode === 'digest' ? { mode: 'digest' } : from)
   }
 
+  /** The server had no time for it: asks again after a while. */
+  again(afterMs: number): void {
+    if (this.#healing) return
+    const { scheduler, random } = this.#options
+    const wait = afterMs + HEAL_BASE_MS + backoffMs(2, HEAL_BASE_MS, HEAL_CAP_MS, random)
+    const cancel = scheduler.after(wait, () => {
+      this.#healing = undefined
+      this.follow()
+    })
+    this.#healing = { cancel, attempt: 0 }
+  }
+
   /** Nothing comes any more, for now or for good; the cursor stays. */
   pause(): void {
     this.live = false

@@ -125,6 +125,32 @@ describe('following', () => {
     expect(again.of('hello')[0]!.cursors).toEqual({ [ROOM]: cursor(3) })
   })
 
+  test('a stream that the server has no time for is asked for again, once at a time, and not when one is cut off', async () => {
+    const b = bench()
+    const socket = await b.welcome([{ subject: 'room:b', head: 0 }])
+    b.client.follow(ROOM)
+    const busy = () =>
+      socket.tell({
+        type: 'error',
+        code: 'server.overloaded',
+        subject: ROOM,
+        detail: '',
+        retryable: true,
+        retryAfterMs: 1_000,
+      })
+    busy()
+    busy()
+    await b.scheduler.pass(1_000)
+    expect(socket.of('follow')).toHaveLength(1)
+    await b.scheduler.pass(60_000)
+    expect(socket.of('follow')).toHaveLength(2)
+    busy()
+    socket.cut()
+    const again = await b.welcome([{ subject: 'room:b', head: 0 }])
+    await b.scheduler.pass(10_000)
+    expect(again.of('follow')).toHaveLength(1)
+  })
+
   test('more cursors than fit in a frame are followed after the welcome, in few frames', async () => {
     const storage = memoryStorage()
     const names = Array.from({ length: 1_000 }, (_, i) => `room:${String(i).padStart(36, '0')}`)

@@ -229,6 +229,11 @@ export class Streams {
     this.#forget(followed)
   }
 
+  /** The server could not follow it at the moment. */
+  refused(subject: string, retryAfterMs: number): void {
+    this.#all.get(subject)?.again(retryAfterMs)
+  }
+
   /** The connection is gone; the cursors stay. */
   closed(): void {
     this.#awaited = undefined
