@@ -122,7 +122,7 @@ async function many(): Promise<boolean> {
   }
   const places = `${turns.toLocaleString('en')} places where another order was possible`
   say(
-    `${seeds} worlds in ${seconds.toFixed(1)} s, ${(seeds / seconds).toFixed(1)} a second · ${sent.toLocaleString('en')} messages · ${places}`,
+    `${seeds} ${seeds === 1 ? 'world' : 'worlds'} in ${seconds.toFixed(1)} s, ${(seeds / seconds).toFixed(1)} a second · ${sent.toLocaleString('en')} messages · ${places}`,
   )
   if (!failed) {
     say('lost 0 · doubled 0 · out of order 0 · ghosts 0')
@@ -137,7 +137,7 @@ async function many(): Promise<boolean> {
 async function explain(seed: number): Promise<void> {
   const { plan, outcome, tried } = await shortest(seed, options, bugs, withinMs)
   const of = planOf(seed, options).steps.length
-  say(`\nThe shortest history found, ${plan.steps.length} of ${of} steps, after ${tried} worlds:\n`)
+  say(`\nThe shortest history found, ${plan.steps.length} of ${of} steps, after ${tried} others:\n`)
   for (const bug of bugs) say(`  (bug ${bug}: ${knownBugs[bug].what})`)
   say(printOutcome(outcome))
   say(`\nagain: ${commandOf(plan, options, bugs)}`)

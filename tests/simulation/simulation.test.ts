@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { planOf, type StepKind } from './plan.ts'
 import { type Outcome, runPlan } from './run.ts'
 
-const SEEDS = Number(process.env.SIMULATION_SEEDS ?? 60)
+const SEEDS = Number(process.env.SIMULATION_SEEDS ?? 40)
 const FIRST = Number(process.env.SIMULATION_FIRST_SEED ?? 1)
 
 /** Nothing is lost, doubled or out of order, nothing is left open, all who read read the same, and nobody is a ghost. */

@@ -5,6 +5,7 @@ import { type ChatOptions, chat } from './chat/index.ts'
 import { drillCommand } from './drill.ts'
 import { drillRoundsCommand } from './drill-rounds.ts'
 import { labCommands, replayCommand } from './lab-commands.ts'
+import { lessonCommand } from './lesson.ts'
 import { networkCommand } from './network.ts'
 import { partCommands } from './parts.ts'
 import { printRecords, type RecordOptions } from './records.ts'
@@ -127,6 +128,7 @@ reading(
   })
 
 labCommands(program, { env: process.env, signal: interrupted.signal })
+lessonCommand(program, interrupted.signal)
 
 networkCommand(program, process.env)
 partCommands(program, process.env)

@@ -74,9 +74,14 @@ export function simulatedScheduler(seed: number, startAt = Date.UTC(2026, 0, 1))
     for (const task of tasks) if (task.owner.state === 'running' && task.due < next) next = task.due
     if (next === Number.POSITIVE_INFINITY) return false
     if (next > time) time = next
-    const ready = tasks.filter((task) => task.owner.state === 'running' && task.due <= time)
-    const chosen = ready[Math.floor(random() * ready.length)]!
-    tasks.splice(tasks.indexOf(chosen), 1)
+    const isReady = (task: Task) => task.owner.state === 'running' && task.due <= time
+    let ready = 0
+    for (const task of tasks) if (isReady(task)) ready++
+    let left = Math.floor(random() * ready)
+    const [chosen] = tasks.splice(
+      tasks.findIndex((task) => isReady(task) && left-- === 0),
+      1,
+    ) as [Task]
     steps++
     chosen.run()
     await new Promise((resolve) => setImmediate(resolve))

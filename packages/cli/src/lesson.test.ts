@@ -1,0 +1,36 @@
+import { bugNames, knownBugs } from '@klatsch/contracts'
+import { shippedScenarios } from '@klatsch/drills'
+import { expect, test } from 'vitest'
+import { lessons } from './lesson.ts'
+
+const drills = shippedScenarios().map(({ name }) => name)
+
+test('they come in their order', () =>
+  expect(lessons().map(({ name }) => name)).toEqual([
+    'at-least-once',
+    'ordering',
+    'retries',
+    'zombies',
+    'backpressure',
+  ]))
+
+test.each(lessons())('$name: predict, run, see, explain, with what there is', ({ intro, sections }) => {
+  expect(intro).not.toBe('')
+  expect(sections.map(({ title }) => title)).toEqual(
+    expect.arrayContaining(['Predict', 'Run', 'See', 'Explain']),
+  )
+  for (const { title, text, command } of sections) {
+    expect(text).not.toMatch(/@[\w-]+@/)
+    if (title === 'Run') expect(command).toBeDefined()
+    if (!command) continue
+    const [, script, , drill] = command
+    if (script === 'drill') expect(drills).toContain(drill)
+    const bugs = command.includes('--bugs') ? command[command.indexOf('--bugs') + 1]!.split(',') : []
+    for (const bug of bugs) expect(bugNames).toContain(bug)
+  }
+  for (const { text } of sections) {
+    for (const [, name = '', what] of text.matchAll(/^ *\(bug ([\w-]+): (.*)\)$/gm)) {
+      expect(what).toBe(knownBugs[name as keyof typeof knownBugs].what)
+    }
+  }
+})
