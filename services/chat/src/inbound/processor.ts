@@ -117,7 +117,6 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
   }
 
   const decided = inGroups(async (commands: readonly Incoming[]) => {
-    if (persist.armed) await persist.strike(targetsOf(commands))
     const began = now()
     const decision = await store.transact(requestOf(commands), (loaded) => {
       const heads = unmarked.heads(loaded.heads)
@@ -145,6 +144,8 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
     const { commands, end } = traced(records.map(decodeCommand))
     try {
       if (signal.aborted) throw new PassingFault('the partition was taken away')
+      // Before it goes together with others: what strikes one partition is no matter of theirs.
+      if (persist.armed) await persist.strike(targetsOf(commands))
       await decided(commands, signal)
       end()
     } catch (error) {
