@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { bugNames } from './bugs.ts'
 import { faultEffectSchema, MAX_FAULT_MS } from './faults.ts'
+import { limits } from './limits.ts'
 import { retryPolicySchema } from './retries.ts'
 
 /** Drills: a scenario says what is done to a stack and what must hold all the same; a report, what came of it. */
@@ -56,6 +57,8 @@ const loadSchema = z.strictObject({
   roomsEach: z.int().min(1).max(1_000).optional(),
   /** Messages a second, by all together, for as long as the drill goes on: `seconds` at least, and until the last step is over. */
   perSecond: z.number().positive().max(20_000),
+  /** Of a message, at most; it is as long by chance. */
+  chars: z.int().min(10).max(limits.messageChars).default(200),
   seconds: seconds.min(1),
   /**
    * Connections of so many in a hundred clients can be spoilt: with `everyMs` one is, about so often, by being cut, silenced,
@@ -108,6 +111,8 @@ const stepSchema = z.discriminatedUnion('do', [
   }),
   /** Every fault there is ends. */
   step('halt', {}),
+  /** No more than so much comes through any connection that can be spoilt: those behind it read slowly. */
+  step('narrow', { bytesPerSecond: z.int().min(1_000), seconds: seconds.positive() }),
   /** All connections that can be spoilt break in one moment. */
   step('cut', {}),
   /**

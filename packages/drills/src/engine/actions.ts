@@ -62,6 +62,8 @@ export function inWords(step: DrillStep): string {
     }
     case 'halt':
       return 'call off all faults'
+    case 'narrow':
+      return `let ${step.bytesPerSecond} bytes a second through to clients for ${step.seconds} s`
     case 'cut':
       return 'cut connections of clients'
     case 'race':
@@ -135,6 +137,11 @@ export async function perform(step: DrillStep, stage: Stage): Promise<void> {
     case 'halt':
       await target.lab?.haltFaults()
       await target.network?.halt()
+      return
+    case 'narrow':
+      cast.proxy.set({ kind: 'slow', latencyMs: 0, jitterMs: 0, bytesPerSecond: step.bytesPerSecond })
+      await pause(systemScheduler, step.seconds * 1_000, signal)
+      cast.proxy.set(undefined)
       return
     case 'cut':
       cast.proxy.strike({ kind: 'cut' }, 'all')

@@ -128,7 +128,7 @@ async function underLoad(
       const lively = rooms.filter((room) => !quiet.has(room))
       return lively.length > 0 ? [{ person, rooms: lively }] : []
     }),
-    perSecond: load.perSecond,
+    ...{ perSecond: load.perSecond, chars: load.chars },
     random: seededRandom(seed),
     over: (elapsedMs) => signal.aborted || (stepsAreOver && elapsedMs > load.seconds * 1_000),
   })

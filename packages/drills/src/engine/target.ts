@@ -48,6 +48,7 @@ const needs: Readonly<Record<DrillStep['do'], keyof Target | undefined>> = {
   halt: 'lab',
   redrive: 'lab',
   race: 'lab',
+  narrow: undefined,
   cut: undefined,
 }
 

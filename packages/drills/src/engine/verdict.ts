@@ -66,7 +66,7 @@ export async function verdictOf(
     const invariant = name as Invariant
     if (witnesses.length === 0) continue
     const told = []
-    for (const witness of witnesses.slice(0, WITNESSES)) told.push(await withEvidence(witness, evident))
+    for (const witness of chosenOf(witnesses)) told.push(await withEvidence(witness, evident))
     const judged = judge.invariants.includes(invariant)
     found.push({ invariant, means: meanings[invariant], judged, count: witnesses.length, witnesses: told })
   }
@@ -104,4 +104,17 @@ function presenceOf(verdict: Verdict, people: number): NonNullable<DrillReport['
   const quantiles = (times: Readonly<Record<string, readonly number[]>>) =>
     Object.fromEntries(Object.entries(times).map(([why, ms]) => [why, quantilesOf(ms)]))
   return { people, told: verdict.told, gone: quantiles(verdict.gone), back: quantiles(verdict.back) }
+}
+
+/** The first of them, each of another command where there are so many. */
+function chosenOf(witnesses: readonly Witness[]): Witness[] {
+  const different = new Map<string, Witness>()
+  for (const witness of witnesses) {
+    if (different.size === WITNESSES) break
+    const name = witness.command ?? witness.what
+    if (!different.has(name)) different.set(name, witness)
+  }
+  const chosen = new Set(different.values())
+  for (const witness of witnesses) if (chosen.size < WITNESSES) chosen.add(witness)
+  return [...chosen]
 }

@@ -3,6 +3,8 @@ import { pick } from '../random.ts'
 import type { Observer } from './settle.ts'
 
 const TICK_MS = 20
+/** What a message begins with. */
+const NUMBER_CHARS = 10
 /** Someone with so many messages unanswered says nothing more for now: an outbox has an end. */
 const PATIENCE = 500
 
@@ -10,6 +12,8 @@ export interface LoadOptions {
   /** Each says things in the rooms that are theirs. */
   readonly observers: readonly Observer[]
   readonly perSecond: number
+  /** Of a message, at most. */
+  readonly chars: number
   /** Asked all the time; no more is said once it says so. */
   readonly over: (elapsedMs: number) => boolean
   readonly random: () => number
@@ -17,7 +21,7 @@ export interface LoadOptions {
 
 /** Has people say things, anyone anywhere, at an even rate. Resolves when all is said; not when it is answered. */
 export async function runLoad(options: LoadOptions): Promise<void> {
-  const { observers, perSecond, over, random } = options
+  const { observers, perSecond, chars, over, random } = options
   const start = systemScheduler.now()
   for (let said = 0; ; ) {
     const elapsedMs = systemScheduler.now() - start
@@ -27,7 +31,7 @@ export async function runLoad(options: LoadOptions): Promise<void> {
     while (said < due && able.length > 0) {
       said += 1
       const { person, rooms } = pick(random, able)
-      person.say(pick(random, rooms), `${said} ${'x'.repeat(Math.floor(random() * 200))}`)
+      person.say(pick(random, rooms), `${said} ${'x'.repeat(Math.floor(random() * (chars - NUMBER_CHARS)))}`)
     }
     await pause(systemScheduler, TICK_MS)
   }
