@@ -87,7 +87,7 @@ export async function gather(
     talk: (perSecond, durationMs) =>
       runLoad({
         observers: persons.map((person) => ({ person, rooms })),
-        ...{ perSecond, random, chars: 200 },
+        ...{ perSecond, random },
         over: (elapsedMs) => elapsedMs > durationMs,
       }),
     async settle(timeoutMs) {

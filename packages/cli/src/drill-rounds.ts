@@ -79,7 +79,14 @@ async function runRounds(names: readonly string[], options: Options, terminal: T
   for (let round = 0; !signal.aborted; round += 1) {
     const mine = scenarios.filter((scenario) => round < roundsOf(scenario))
     if (mine.length === 0) break
-    rows.push(...(await runRound(mine, first + round, options, { env, signal })))
+    // What needs a Kafka of its own kind gets one.
+    const [usual, special] = [
+      mine.filter((each) => !each.kafkaDiskMb),
+      mine.filter((each) => each.kafkaDiskMb),
+    ]
+    for (const some of [usual, ...special.map((each) => [each])]) {
+      if (some.length > 0) rows.push(...(await runRound(some, first + round, options, { env, signal })))
+    }
   }
   return rows
 }
@@ -94,7 +101,8 @@ async function runRound(
   const live = liveLine(process.stderr)
   const gateways = Math.max(...scenarios.map((scenario) => scenario.gateways))
   const rows: Row[] = []
-  const target = await ownStack({ gateways, bugs: [], env, log: live.log, signal })
+  const { kafkaDiskMb } = scenarios[0]!
+  const target = await ownStack({ gateways, kafkaDiskMb, bugs: [], env, log: live.log, signal })
   try {
     for (const scenario of scenarios) {
       if (signal.aborted) break

@@ -125,12 +125,12 @@ function bugOf(name: string): Bug {
 
 /** `own`, `running`, or an address. @throws CliError */
 async function open(
-  { bugs, gateways }: Scenario,
+  { bugs, gateways, kafkaDiskMb }: Scenario,
   on: string,
   { env, signal }: Terminal,
   log: (line: string) => void,
 ): Promise<OpenTarget> {
-  if (on === 'own') return ownStack({ bugs, gateways, env, log, signal })
+  if (on === 'own') return ownStack({ bugs, gateways, kafkaDiskMb, env, log, signal })
   if (bugs.length > 0)
     throw new CliError('bugs are put into a stack of its own alone: leave --on out, or --bugs.')
   if (on === 'running') return runningStack(dataDirOf(env))

@@ -109,6 +109,8 @@ const stepSchema = z.discriminatedUnion('do', [
     services: z.array(part).min(1).optional(),
     seconds: seconds.positive(),
   }),
+  /** Not a byte more can be written by Kafka, on whose small disk a stack of its own puts it. */
+  step('fill-disk', { seconds: seconds.positive() }),
   /** Every fault there is ends. */
   step('halt', {}),
   /** No more than so much comes through any connection that can be spoilt: those behind it read slowly. */
@@ -143,6 +145,8 @@ export const scenarioSchema = z.strictObject({
   shows: z.string().min(1).max(300),
   /** Gateway processes that a stack of its own has. */
   gateways: z.int().min(1).max(8).default(1),
+  /** Megabytes of Kafka's disk in a stack of its own; the machine's disk when absent. */
+  kafkaDiskMb: z.int().min(64).max(4_096).optional(),
   /** Further instances, there from the beginning, which nobody starts again. */
   instances: z.array(instanceSchema).default([]),
   load: loadSchema,

@@ -60,6 +60,8 @@ export function inWords(step: DrillStep): string {
       const { server, fault, services = [] } = step
       return `${words[fault.kind]} ${services.length === 0 ? 'all services' : services.join(', ')} and ${server} for ${step.seconds} s`
     }
+    case 'fill-disk':
+      return `fill Kafka's disk for ${step.seconds} s`
     case 'halt':
       return 'call off all faults'
     case 'narrow':
@@ -134,6 +136,12 @@ export async function perform(step: DrillStep, stage: Stage): Promise<void> {
       await pause(systemScheduler, seconds * 1_000, signal)
       return
     }
+    case 'fill-disk':
+      await target.disk!.fill()
+      await pause(systemScheduler, step.seconds * 1_000, signal)
+      await target.disk!.free()
+      await isUp('kafka', stage)
+      return
     case 'halt':
       await target.lab?.haltFaults()
       await target.network?.halt()

@@ -21,6 +21,8 @@ export interface Target {
   /** Starts one more instance of a service. */
   readonly launch?: (service: 'chat' | 'gateway' | 'presence', name: string) => Promise<Instance>
   readonly lab?: Lab
+  /** Kafka's disk, where it is one that can be filled. */
+  readonly disk?: { fill(): Promise<void>; free(): Promise<void> }
   /** The ways between the services and their servers. */
   readonly network?: {
     set(order: NetworkOrder): Promise<unknown>
@@ -45,6 +47,7 @@ const needs: Readonly<Record<DrillStep['do'], keyof Target | undefined>> = {
   stop: 'launch',
   fault: 'lab',
   network: 'network',
+  'fill-disk': 'disk',
   halt: 'lab',
   redrive: 'lab',
   race: 'lab',

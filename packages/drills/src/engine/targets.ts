@@ -36,12 +36,13 @@ const ROOMY = {
 /** Starts a whole stack in a new folder, for drills alone. */
 export async function ownStack(options: {
   readonly gateways: number
+  readonly kafkaDiskMb?: number | undefined
   readonly bugs: readonly string[]
   readonly env: NodeJS.ProcessEnv
   readonly log: (line: string) => void
   readonly signal?: AbortSignal
 }): Promise<OpenTarget> {
-  const { gateways, bugs, log, signal } = options
+  const { gateways, kafkaDiskMb, bugs, log, signal } = options
   const dataDir = mkdtempSync(join(tmpdir(), 'klatsch-drill-'))
   const [port = 0] = await freePorts(1)
   // Servers that others use are not ours to kill.
@@ -54,7 +55,15 @@ export async function ownStack(options: {
     KLATSCH_BUGS: bugs.join(','),
   }
   const logs = join(dataDir, 'logs')
-  const stack = await startStack({ port, dataDir, env, gateways, say: log, ...(signal && { signal }) })
+  const stack = await startStack({
+    port,
+    dataDir,
+    env,
+    gateways,
+    say: log,
+    ...(kafkaDiskMb !== undefined && { kafkaDiskMb }),
+    ...(signal && { signal }),
+  })
   return {
     name: 'a stack of its own',
     baseUrl: stack.urls.gateway,
@@ -68,6 +77,7 @@ export async function ownStack(options: {
       set: ({ target, fault, ...how }) => stack.network.set(target, fault, how),
       halt: () => stack.network.halt(),
     },
+    ...(stack.disk && { disk: stack.disk }),
     ...{ logs, bugs },
     async close(keep) {
       await stack.stop()

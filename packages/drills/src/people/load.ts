@@ -12,8 +12,8 @@ export interface LoadOptions {
   /** Each says things in the rooms that are theirs. */
   readonly observers: readonly Observer[]
   readonly perSecond: number
-  /** Of a message, at most. */
-  readonly chars: number
+  /** Of a message, at most; 200 when absent. */
+  readonly chars?: number
   /** Asked all the time; no more is said once it says so. */
   readonly over: (elapsedMs: number) => boolean
   readonly random: () => number
@@ -21,7 +21,7 @@ export interface LoadOptions {
 
 /** Has people say things, anyone anywhere, at an even rate. Resolves when all is said; not when it is answered. */
 export async function runLoad(options: LoadOptions): Promise<void> {
-  const { observers, perSecond, chars, over, random } = options
+  const { observers, perSecond, chars = 200, over, random } = options
   const start = systemScheduler.now()
   for (let said = 0; ; ) {
     const elapsedMs = systemScheduler.now() - start
