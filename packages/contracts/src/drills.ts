@@ -213,6 +213,8 @@ export const drillReportSchema = z.object({
   /** Events seen, by all observers together. */
   read: count,
   observers: count,
+  /** What was judged, where there was something to judge it by. */
+  judged: z.array(invariantSchema),
   /** What was found: how much of it, and the first of it with evidence. */
   found: z.array(
     z.object({

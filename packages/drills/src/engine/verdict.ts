@@ -10,6 +10,8 @@ import { quantilesOf } from './watch.ts'
 /** Witnesses told in full, of each kind. */
 const WITNESSES = 5
 
+const OF_PRESENCE: readonly Invariant[] = ['ghosts', 'falseOffline', 'unseen', 'versionOrder']
+
 /** What came of a drill besides the history. */
 export interface Evident extends Sources {
   readonly cast: Pick<Cast, 'troubles' | 'proxy' | 'moves'>
@@ -85,6 +87,7 @@ export async function verdictOf(
   const { sent, acked, unknown, rejected, held, read, observers } = report
   return {
     ...{ scenario, seed, ok: reasons.length === 0, reasons, found },
+    judged: judge.invariants.filter((name) => isJudgeable(name, evident)),
     startedAt: new Date(startedAt).toISOString(),
     tookMs: watch.elapsedMs,
     ...{ sent, acked, unknown, rejected, held, read, observers },
@@ -104,6 +107,12 @@ function presenceOf(verdict: Verdict, people: number): NonNullable<DrillReport['
   const quantiles = (times: Readonly<Record<string, readonly number[]>>) =>
     Object.fromEntries(Object.entries(times).map(([why, ms]) => [why, quantilesOf(ms)]))
   return { people, told: verdict.told, gone: quantiles(verdict.gone), back: quantiles(verdict.back) }
+}
+
+/** Whether there was something to judge it by. */
+function isJudgeable(name: Invariant, { target, audience }: Evident): boolean {
+  if (name === 'projection') return target.databaseUrl !== undefined
+  return audience !== undefined || !OF_PRESENCE.includes(name)
 }
 
 /** The first of them, each of another command where there are so many. */

@@ -174,9 +174,9 @@ function seenPresence({ presence }: DrillReport): string {
 <div class="card scroll"><table>${quantileHead}${[...rows('offline', presence.gone), ...rows('online', presence.back)].join('')}</table></div>`
 }
 
-function judged({ scenario, found }: DrillReport): string {
+function judged({ judged, found }: DrillReport): string {
   const wrong = new Set(found.map(({ invariant }) => invariant))
-  const items = scenario.judge.invariants.map((name) => {
+  const items = judged.map((name) => {
     const isBad = wrong.has(name)
     return `<li${isBad ? ' class="bad"' : ''}><span class="tick">${isBad ? '✗' : '✓'}</span><b>${escaped(words[name])}</b> ${escaped(meanings[name])}</li>`
   })
