@@ -14,6 +14,7 @@ import {
   scenarioOf,
   shippedScenarios,
 } from '@klatsch/drills'
+import { Problem } from '@klatsch/local-stack'
 import { type Command, Option } from 'commander'
 import { painter, table } from './format.ts'
 import { CliError, dataDirOf } from './stack.ts'
@@ -101,7 +102,8 @@ async function drill(name: string, options: DrillOptions, terminal: Terminal): P
     console.log(options.json ? JSON.stringify(report, null, 2) : printDrill(report))
     return report.ok
   } catch (error) {
-    if (error instanceof DrillError) throw new CliError(error.message, { cause: error })
+    if (error instanceof DrillError || error instanceof Problem)
+      throw new CliError(error.message, { cause: error })
     throw error
   } finally {
     live.stop()

@@ -52,7 +52,9 @@ export async function gather(
   const { host, hostname, port, protocol } = new URL(baseUrl)
   const count = Math.max(load.people + load.bare, Math.ceil(load.strict / SOCKETS_PER_ACCOUNT), 1)
   const accounts = await registerAccounts(baseUrl, count)
+  signal?.throwIfAborted()
   const { rooms, roomsOf } = await makeRoomsOf(accounts, load.rooms, load.roomsEach ?? load.rooms)
+  signal?.throwIfAborted()
   const proxy = await startCuttingProxy({
     target: { host: hostname, port: Number(port || (protocol === 'https:' ? 443 : 80)) },
     random: seededRandom(seed + 1),

@@ -51,28 +51,42 @@ export async function seat(options: AudienceOptions): Promise<Audience> {
   const errands = new Set<Promise<void>>()
 
   const names = [...gateways.keys()]
-  for (let from = 0; from < people && !signal.aborted; from += ENTERING) {
-    const numbers = Array.from({ length: Math.min(ENTERING, people - from) }, (_, index) => from + index)
-    await Promise.all(
-      numbers.map(async (number) => {
-        const name = names[number % names.length]!
-        const person = await Sitter.guest(safe, `p-${randomUUID().slice(0, 13)}`)
-        await person.enter(gateways.get(name)!, 'entered')
-        everyone.push(person)
-        at.set(person, name)
-      }),
-    )
+  try {
+    await enter()
+  } catch (error) {
+    close()
+    throw error
   }
-  for (let from = 0; from < everyone.length; from += limits.watchedUsers) {
-    const observer = await Sitter.guest(safe, `o-${randomUUID().slice(0, 13)}`)
-    await observer.enter(safe, 'entered')
-    observer.watch(everyone.slice(from, from + limits.watchedUsers).map(({ id }) => id))
-    observers.push(observer)
-  }
-  await allOnline()
   for (const person of everyone) person.begin()
   log(`${everyone.length} people are on ${names.length} gateways, and everyone is online`)
   errand(churn())
+
+  async function enter(): Promise<void> {
+    for (let from = 0; from < people && !signal.aborted; from += ENTERING) {
+      const numbers = Array.from({ length: Math.min(ENTERING, people - from) }, (_, index) => from + index)
+      await Promise.all(
+        numbers.map(async (number) => {
+          const name = names[number % names.length]!
+          const person = await Sitter.guest(safe, `p-${randomUUID().slice(0, 13)}`)
+          await person.enter(gateways.get(name)!, 'entered')
+          everyone.push(person)
+          at.set(person, name)
+        }),
+      )
+    }
+    for (let from = 0; from < everyone.length; from += limits.watchedUsers) {
+      const observer = await Sitter.guest(safe, `o-${randomUUID().slice(0, 13)}`)
+      await observer.enter(safe, 'entered')
+      observer.watch(everyone.slice(from, from + limits.watchedUsers).map(({ id }) => id))
+      observers.push(observer)
+    }
+    await allOnline()
+  }
+
+  function close(): void {
+    ended.abort()
+    for (const person of [...everyone, ...observers]) person.close()
+  }
 
   async function allOnline(): Promise<void> {
     const deadline = systemScheduler.now() + ONLINE_MS
@@ -180,9 +194,6 @@ export async function seat(options: AudienceOptions): Promise<Audience> {
         systemScheduler.now(),
       )
     },
-    close() {
-      ended.abort()
-      for (const person of [...everyone, ...observers]) person.close()
-    },
+    close,
   }
 }
