@@ -9,6 +9,7 @@ test('they come in their order', () =>
   expect(lessons().map(({ name }) => name)).toEqual([
     'at-least-once',
     'ordering',
+    'poison',
     'retries',
     'zombies',
     'backpressure',
