@@ -17,7 +17,7 @@ describe.skipIf(inject('stack').dataDir === '')('the way from the services to th
   })
 
   interface State {
-    routes: { target: string; service: string; connections: number; met: Record<string, number> }[]
+    routes: { target: string; service: string; accepted: number; met: Record<string, number> }[]
     rules: { target: string; services: string[]; fault: { kind: string } }[]
   }
   const state = async (): Promise<State> => JSON.parse((await klatsch('network', '--json')).out)
@@ -33,7 +33,7 @@ describe.skipIf(inject('stack').dataDir === '')('the way from the services to th
       'chat to postgres',
       'lab to postgres',
     ])
-    for (const route of routes) expect(route.connections, JSON.stringify(route)).toBeGreaterThan(0)
+    for (const route of routes) expect(route.accepted, JSON.stringify(route)).toBeGreaterThan(0)
   })
 
   test.each([

@@ -145,6 +145,9 @@ export function labCommands(program: Command, terminal: Terminal): void {
     .action(async (id: string | undefined, options) => {
       // First: while the servers cannot be reached, nobody can sign in.
       const network = id === undefined ? await haltNetwork(terminal.env) : undefined
-      await say(options, (lab, paint) => haltFaults(lab, id, network, paint))
+      await say(options, (lab, paint) => haltFaults(lab, id, network, paint)).catch((error: unknown) => {
+        if (network) console.error(`klatsch: ${network} faults of the network called off; the others not:`)
+        throw error
+      })
     })
 }

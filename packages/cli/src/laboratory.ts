@@ -1,11 +1,16 @@
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Problem, sessionSchema } from '@klatsch/contracts'
 import { type Credentials, knownAccounts } from '@klatsch/local-stack'
 import type { ZodType, z } from 'zod'
 import { CliError, dataDirOf, runningStack } from './stack.ts'
 
 const ANSWER_MS = 60_000
+const AWAY = 503
+const AGAIN_MS = 500
+/** Just after an outage it may take a while until people can sign in. */
+const LOGIN_MS = 10_000
 
 /** The laboratory behind a gateway. Every call throws CliError with what the server has against it. */
 export interface Laboratory {
@@ -47,15 +52,25 @@ function searchOf(query: object): string {
     : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}`
 }
 
-async function call(url: string, request: RequestInit, signal: AbortSignal): Promise<unknown> {
+/** `patienceMs`: for so long it is asked again when a part of the server is away. */
+async function call(
+  url: string,
+  request: RequestInit,
+  signal: AbortSignal,
+  patienceMs = 0,
+): Promise<unknown> {
   let answer: Response
   try {
     answer = await fetch(url, {
       ...request,
       signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
     })
+    if (answer.status === AWAY && patienceMs > 0) {
+      await sleep(AGAIN_MS, undefined, { signal })
+      return await call(url, request, signal, patienceMs - AGAIN_MS)
+    }
   } catch (cause) {
-    if (signal.aborted) throw cause
+    if (signal.aborted || cause instanceof CliError) throw cause
     throw new CliError(`${new URL(url).origin} does not answer.`, { cause })
   }
   const body = await answer.json().catch(() => undefined)
@@ -79,7 +94,9 @@ async function login(base: string, account: Credentials, signal: AbortSignal): P
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(account),
   }
-  const { user, accessToken } = sessionSchema.parse(await call(`${base}/api/auth/login`, request, signal))
+  const { user, accessToken } = sessionSchema.parse(
+    await call(`${base}/api/auth/login`, request, signal, LOGIN_MS),
+  )
   if (!user.admin) throw new CliError(`${user.username} is no administrator.`)
   return accessToken
 }
