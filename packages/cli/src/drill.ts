@@ -16,7 +16,7 @@ import {
 } from '@klatsch/drills'
 import { Problem } from '@klatsch/local-stack'
 import { type Command, Option } from 'commander'
-import { painter, table } from './format.ts'
+import { painter } from './format.ts'
 import { CliError, dataDirOf } from './stack.ts'
 import { numberOf } from './units.ts'
 
@@ -31,6 +31,8 @@ interface DrillOptions {
   readonly json?: boolean
   readonly list?: boolean
 }
+
+const LINE = 100
 
 interface Terminal {
   readonly env: NodeJS.ProcessEnv
@@ -70,15 +72,29 @@ export function drillCommand(program: Command, terminal: Terminal): void {
     })
 }
 
-/** The drills there are, for people or as JSON. */
+/** The drills there are, each with what it shows, for people or as JSON. */
 function listDrills(json: boolean | undefined, { env }: Terminal): string {
   const scenarios = shippedScenarios()
   if (json) return JSON.stringify(scenarios, null, 2)
-  return table(
-    ['drill', 'what it shows'],
-    scenarios.map(({ name, shows }) => [name, shows]),
-    painter(process.stdout, env),
-  ).join('\n')
+  const paint = painter(process.stdout, env)
+  const width = Math.max(...scenarios.map(({ name }) => name.length)) + 2
+  return scenarios
+    .flatMap(({ name, title, shows }) => [
+      `${paint('cyan', name.padEnd(width))}${paint('bold', title)}`,
+      ...wrapped(shows, LINE - width).map((line) => `${' '.repeat(width)}${line}`),
+    ])
+    .join('\n')
+}
+
+/** In lines of so many characters at most. */
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + word.length >= width) lines.push(word)
+    else lines[lines.length - 1] = `${last} ${word}`
+  }
+  return lines
 }
 
 /** Runs one drill and says what came of it; answers whether all that was promised held. */
