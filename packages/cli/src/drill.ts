@@ -118,6 +118,7 @@ async function drill(name: string, options: DrillOptions, terminal: Terminal): P
     console.log(options.json ? JSON.stringify(report, null, 2) : printDrill(report))
     return report.ok
   } catch (error) {
+    if (terminal.signal.aborted) throw new CliError('interrupted; nothing that was done to the stack stays.')
     if (error instanceof DrillError || error instanceof Problem)
       throw new CliError(error.message, { cause: error })
     throw error

@@ -163,6 +163,8 @@ export const scenarioSchema = z.strictObject({
       /** That so many at least were held shows that the fault was there. */
       heldAtLeast: count.default(0),
       settleSeconds: seconds.default(90),
+      /** Whether the log itself must have every event in its order; not so where that is what is spoilt. */
+      log: z.boolean().default(true),
     })
     .prefault({}),
   seed: z.int().nonnegative().max(0xffff_ffff).optional(),

@@ -59,7 +59,8 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
   let cast: Cast | undefined
   let audience: Audience | undefined
   try {
-    const logFrom = target.brokers === undefined ? undefined : await endOfLog(target.brokers)
+    const { brokers } = scenario.judge.log ? target : {}
+    const logFrom = brokers === undefined ? undefined : await endOfLog(brokers)
     for (const { service, name } of scenario.instances) launched.set(name, target.launch!(service, name))
     const instances = new Map<string, Instance>()
     for (const [name, launching] of launched) instances.set(name, await launching)
@@ -173,7 +174,7 @@ async function historyOf({ databaseUrl, brokers }: Target, cast: Cast, logFrom: 
     observers: observers.flatMap(({ person, rooms }) =>
       rooms.map((room) => ({ observer: person.name, room, from: 1 })),
     ),
-    copies: ['http', ...(databaseUrl ? ['postgres'] : []), ...(brokers ? ['log'] : [])],
+    copies: ['http', ...(databaseUrl ? ['postgres'] : []), ...(brokers && logFrom ? ['log'] : [])],
     answers: await askOutcomes(new Map(accounts.map(({ actor, api }) => [actor, api])), sends),
   }
   return { history, different: record.different }
