@@ -25,7 +25,7 @@ const PAGES = 10
 
 /** What drills ask of the laboratory, as an administrator. Every call rejects with what it has against it. */
 export interface Lab {
-  /** Resolves when every instance has it. */
+  /** Resolves when every instance that lives has it; rejects when none has. */
   setFault(order: z.input<typeof newFaultSchema>): Promise<void>
   haltFaults(): Promise<void>
   follow(command: string, actor: string): Promise<LabFollow>
@@ -62,9 +62,9 @@ export function labAt(baseUrl: string, token: () => Promise<string>): Lab {
 
   return {
     async setFault(order) {
-      const { active, of } = await call('POST', '/faults', labFaultSchema, order)
-      if (active.length < of)
-        throw new Error(`the fault is active in ${active.length} of ${of} instances only`)
+      const { active } = await call('POST', '/faults', labFaultSchema, order)
+      // Who died a moment ago still counts as an instance, and who dies of it never says that it had it.
+      if (active.length === 0 && order.effect.kind !== 'crash') throw new Error('the fault is active nowhere')
     },
     haltFaults: async () => void (await call('POST', '/faults/halt', labHaltSchema, {})),
     follow: (command, actor) =>
