@@ -1,6 +1,7 @@
 import {
   type Attempt,
   attemptSchema,
+  KlatschError,
   type LabEcho,
   type LabEchoChange,
   type LabFollow,
@@ -19,8 +20,10 @@ import {
   topics,
 } from '@klatsch/contracts'
 import type { z } from 'zod'
+import { patiently } from '../people/records.ts'
 
 const ANSWER_MS = 15_000
+const AWAY_MS = 20_000
 const PAGES = 10
 
 /** What drills ask of the laboratory, as an administrator. Every call rejects with what it has against it. */
@@ -46,7 +49,11 @@ const ECHO = 'lab.echo'
 
 /** @param token an administrator's, good for as long as it is asked for */
 export function labAt(baseUrl: string, token: () => Promise<string>): Lab {
-  async function call<S extends z.ZodType>(method: string, path: string, answer: S, body?: unknown) {
+  /** What of the server is away now may be back in a moment: parts are killed here all the time. */
+  const call = <S extends z.ZodType>(method: string, path: string, answer: S, body?: unknown) =>
+    patiently(() => once(method, path, answer, body), AWAY_MS)
+
+  async function once<S extends z.ZodType>(method: string, path: string, answer: S, body: unknown) {
     const response = await fetch(`${baseUrl}/api/lab${path}`, {
       method,
       headers: {
@@ -55,7 +62,10 @@ export function labAt(baseUrl: string, token: () => Promise<string>): Lab {
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal: AbortSignal.timeout(ANSWER_MS),
+    }).catch((cause: unknown) => {
+      throw new KlatschError('server.unavailable', undefined, { cause })
     })
+    if (response.status === 503) throw new KlatschError('server.unavailable', await response.text())
     if (!response.ok) throw new Error(`the laboratory answered ${response.status}: ${await response.text()}`)
     return answer.parse(await response.json())
   }

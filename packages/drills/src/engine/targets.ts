@@ -131,7 +131,10 @@ function tokenOf(baseUrl: string, { username, password }: Credentials): () => Pr
   let entering: Promise<void> | undefined
   return async () => {
     entering ??= api.login({ username, password }).then((found) => session.start(found))
-    await entering
+    await entering.catch((error: unknown) => {
+      entering = undefined
+      throw error
+    })
     return session.token()
   }
 }
