@@ -5,6 +5,8 @@ import * as make from '../../test/commands.ts'
 import { faultsOf } from '../../test/history.ts'
 import { eventsOf, followUpsOf, repliesOf } from '../../test/publisher.ts'
 import { calm, newWorld } from '../../test/world.ts'
+import { newSalt } from '../outbound/salt.ts'
+import { commandProcessor } from './processor.ts'
 
 const asked = { replyTo: 'gw-1', requestId: 'r1' }
 
@@ -398,6 +400,24 @@ describe('[C8] what is committed and not published', () => {
     expect(position()).toBe(4)
     const ours = eventsOf(world.log).filter(({ subject }) => subject === room.subject)
     expect(ours.map(({ seq }) => seq)).toEqual([1, 2, 3, 4])
+  })
+  test('while the record is slow, noting what is on the log is asked of it once', async () => {
+    const room = make.create('ada')
+    const { promise: slow, resolve: goOn } = Promise.withResolvers<void>()
+    let asked = 0
+    const store = {
+      ...world.store,
+      markPublished: async () => {
+        asked += 1
+        await slow
+      },
+    }
+    const processor = commandProcessor({ store, publisher: world.publisher, now: Date.now, newSalt })
+    await processor.handle([room.record], calm)
+    const all = Array.from({ length: 20 }, () => processor.markPublished())
+    goOn()
+    await Promise.all(all)
+    expect(asked).toBe(1)
   })
   test('a published position does not jump over a hole', async () => {
     const room = make.create('ada')

@@ -75,6 +75,7 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
   const { store, now, newSalt, bugs = noBugs } = options
   const { persist, persisted } = options.faults ?? { persist: calmPoint, persisted: calmPoint }
   const unmarked = unmarkedRanges()
+  let marking: Promise<void> | undefined
 
   async function say(emitted: readonly Emitted[], answers: readonly Answer[]): Promise<void> {
     try {
@@ -89,7 +90,7 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
     unmarked.add(rangesOf(emitted))
   }
 
-  async function markPublished(): Promise<void> {
+  async function mark(): Promise<void> {
     const all = unmarked.ranges
     for (let at = 0; at < all.length; at += MARKED_AT_ONCE) {
       const ranges = all.slice(at, at + MARKED_AT_ONCE)
@@ -98,12 +99,20 @@ export function commandProcessor(options: ProcessorOptions): CommandProcessor {
     }
   }
 
+  /** One at a time, however often it is asked for while the record is slow. */
+  function markPublished(): Promise<void> {
+    marking ??= mark().finally(() => {
+      marking = undefined
+    })
+    return marking
+  }
+
   /** Publishes what is not published of `of`, page by page, in order. */
   async function catchUp(of: Unpublished, signal?: AbortSignal): Promise<void> {
-    if (bugs.has('sweep-off')) return markPublished()
+    if (bugs.has('sweep-off')) return mark()
     let before: string | undefined
     while (!signal?.aborted) {
-      await markPublished()
+      await mark()
       const events = await store.unpublished(of, SWEEP_EVENTS)
       const first = events[0]?.id
       if (first === undefined) return

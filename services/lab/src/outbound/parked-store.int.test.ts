@@ -89,10 +89,11 @@ test('of two owners of a partition one waits for the other, and sees what it did
   const of = { topic: 't', partition: 0 }
   const order: string[] = []
   const inside = Promise.withResolvers<void>()
+  const goOn = Promise.withResolvers<void>()
   const first = store.transact(async (tx) => {
     await store.position(tx, of)
     inside.resolve()
-    await sleep(200)
+    await goOn.promise
     order.push('first')
     await store.advance(tx, of, 42n)
   })
@@ -101,6 +102,14 @@ test('of two owners of a partition one waits for the other, and sees what it did
     const position = await store.position(tx, of)
     order.push(`second at ${position}`)
   })
+  const waiting = async () => {
+    const { rows } = await database.pool.query(
+      `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    )
+    return rows.length
+  }
+  await expect.poll(waiting).toBe(1)
+  goOn.resolve()
   await Promise.all([first, second])
   expect(order).toEqual(['first', 'second at 42'])
 })
