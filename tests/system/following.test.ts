@@ -3,17 +3,9 @@ import { auditSchema, digestSchema } from '@klatsch/contracts'
 import { v7 } from 'uuid'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { call, registered, roomOf, type TestPerson } from './people.ts'
-import { acked, enter as enterWire, sendFrame, type Wire } from './wire.ts'
+import { acked, closeWires, enter, sendFrame, type Wire } from './wire.ts'
 
-const open: Wire[] = []
-afterEach(() => {
-  for (const wire of open.splice(0)) wire.close()
-})
-async function enter(...args: Parameters<typeof enterWire>): ReturnType<typeof enterWire> {
-  const wire = await enterWire(...args)
-  open.push(wire)
-  return wire
-}
+afterEach(closeWires)
 
 let ada: TestPerson
 let bob: TestPerson

@@ -1,17 +1,10 @@
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { call, guest, idOf, registered, roomOf, type TestPerson } from './people.ts'
 import { signal, states, told, watch } from './presence-wire.ts'
-import { enter as enterWire, type Wire } from './wire.ts'
+import { closeWires, enter as enterWire, type Wire } from './wire.ts'
 
-const open: Wire[] = []
-afterEach(() => {
-  for (const wire of open.splice(0)) wire.close()
-})
-async function enter(person: TestPerson): Promise<Wire> {
-  const wire = await enterWire(person.token)
-  open.push(wire)
-  return wire
-}
+afterEach(closeWires)
+const enter = (person: TestPerson): Promise<Wire> => enterWire(person.token)
 
 let ada: TestPerson
 let bob: TestPerson

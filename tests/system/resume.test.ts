@@ -3,21 +3,13 @@ import { chainOf, limits, type StreamEvent } from '@klatsch/contracts'
 import { v7 } from 'uuid'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { call, idOf, registered, roomOf, type TestPerson } from './people.ts'
-import { acked, enter as enterWire, sendFrame, type Wire } from './wire.ts'
+import { acked, closeWires, enter, sendFrame, type Wire } from './wire.ts'
 
 /** More than a resume pushes. The 100,000 of `npm run bench -- resume` take the same ways. */
 const EVENTS = limits.resumeEvents + 50
 const RUN = 250
 
-const open: Wire[] = []
-afterEach(() => {
-  for (const wire of open.splice(0)) wire.close()
-})
-async function enter(...args: Parameters<typeof enterWire>): ReturnType<typeof enterWire> {
-  const wire = await enterWire(...args)
-  open.push(wire)
-  return wire
-}
+afterEach(closeWires)
 
 let ada: TestPerson
 let bob: TestPerson
@@ -40,7 +32,7 @@ beforeAll(async () => {
   ;[ada, bob] = await Promise.all([registered(), registered()])
   room = await roomOf(ada, [bob])
   for (let sent = 0; sent < EVENTS; sent += RUN) {
-    const wire = await enterWire(ada.token, { follow: [] })
+    const wire = await enter(ada.token, { follow: [] })
     const ids = Array.from({ length: Math.min(RUN, EVENTS - sent) }, () => v7())
     for (const [index, id] of ids.entries()) wire.send(sendFrame(id, room, `${sent + index}`))
     for (const id of ids) expect(await wire.answer(id)).toMatchObject({ type: 'ack' })

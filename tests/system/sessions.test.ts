@@ -1,17 +1,9 @@
 import { closeCodes, userSubject } from '@klatsch/contracts'
 import { afterEach, describe, expect, test } from 'vitest'
 import { call, guest, registered, roomOf, type TestPerson } from './people.ts'
-import { dial, enter as enterWire, type Wire } from './wire.ts'
+import { closeWires, dial, enter } from './wire.ts'
 
-const open: Wire[] = []
-afterEach(() => {
-  for (const wire of open.splice(0)) wire.close()
-})
-async function enter(token: string) {
-  const wire = await enterWire(token)
-  open.push(wire)
-  return wire
-}
+afterEach(closeWires)
 
 /** The same person, signed in another time: a session of its own. */
 async function elsewhere(username: string, password: string): Promise<string> {

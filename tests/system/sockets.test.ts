@@ -2,23 +2,10 @@ import { chainOf, dataHash, limits } from '@klatsch/contracts'
 import { v7 } from 'uuid'
 import { afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
 import { call, guest, idOf, registered, roomOf, type TestPerson } from './people.ts'
-import { acked, dial as dialWire, enter as enterWire, sendFrame, type Wire } from './wire.ts'
+import { acked, closeWires, dial, enter, sendFrame } from './wire.ts'
 
 const GLOBAL = 'room:global'
-const open: Wire[] = []
-afterEach(() => {
-  for (const wire of open.splice(0)) wire.close()
-})
-async function dial(...args: Parameters<typeof dialWire>): ReturnType<typeof dialWire> {
-  const wire = await dialWire(...args)
-  open.push(wire)
-  return wire
-}
-async function enter(...args: Parameters<typeof enterWire>): ReturnType<typeof enterWire> {
-  const wire = await enterWire(...args)
-  open.push(wire)
-  return wire
-}
+afterEach(closeWires)
 
 let ada: TestPerson
 let bob: TestPerson

@@ -26,6 +26,14 @@ export interface Wire {
   close(): void
 }
 
+const open = new Set<Wire>()
+
+/** Closes all that were opened so far: for after each test. */
+export function closeWires(): void {
+  for (const wire of open) wire.close()
+  open.clear()
+}
+
 export async function dial(options: { origin?: string; url?: string } = {}): Promise<Wire> {
   const socket = new WebSocket(options.url ?? inject('stack').wsUrl, 'klatsch.v1', {
     ...(options.origin === undefined ? {} : { origin: options.origin }),
@@ -94,6 +102,7 @@ export async function dial(options: { origin?: string; url?: string } = {}): Pro
     },
     close: () => socket.close(),
   }
+  open.add(wire)
   return wire
 }
 
