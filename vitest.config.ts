@@ -9,11 +9,15 @@ const unit = [
 const int = ['{packages,services,infra}/**/*.int.test.ts']
 const system = ['tests/**/*.test.ts']
 const stack = ['tests/system/**/*.test.ts']
+const containers = ['tests/compose/**/*.test.ts']
+/** Vitest runs projects side by side when they are of one group and of one number of workers. */
+const besideContainers = { maxWorkers: 3, sequence: { groupOrder: 2 } }
 
 /**
- * Four kinds of tests: `unit`, pure and fast, side by side; `int`, each file with a database and topics of its own on
- * the one Kafka and the one Postgres that tests/run.ts started; `system`, whole stacks, one file after the other, since
- * two stacks at once on two cores would be measuring each other; `stack`, against one stack started for all of them.
+ * Five kinds of tests: `unit`, pure and fast, side by side; `int`, each file with a database and topics of its own on
+ * the one Kafka and the one Postgres that tests/run.ts started; beside them `containers`, one file, which waits more
+ * than it works; `system`, whole stacks, one file after the other, since two stacks at once on two cores would be
+ * measuring each other; `stack`, against one stack started for all of them.
  */
 export default defineConfig({
   test: {
@@ -34,15 +38,22 @@ export default defineConfig({
           exclude: ignored,
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
-          sequence: { groupOrder: 2 },
+          ...besideContainers,
+        },
+      },
+      {
+        test: {
+          name: 'containers',
+          include: containers,
+          exclude: ignored,
+          ...besideContainers,
         },
       },
       {
         test: {
           name: 'system',
           include: system,
-          exclude: [...ignored, ...stack],
+          exclude: [...ignored, ...stack, ...containers],
           testTimeout: 300_000,
           hookTimeout: 120_000,
           maxWorkers: 1,

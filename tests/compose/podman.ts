@@ -1,9 +1,9 @@
 // The compose stack, brought up by podman under a name of its own, for tests.
 import { execFile } from 'node:child_process'
-import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { freePorts } from '../../infra/local/src/ports.ts'
 import { isAlive } from '../../infra/local/src/processes.ts'
 
 const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -131,7 +131,7 @@ export async function removeAbandoned(): Promise<void> {
 
 /** A stack that is not up yet, named after this process. The port is free at the time of asking. */
 export async function composeStack(project = `${PROJECT}${process.pid}`): Promise<Stack> {
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   const env = {
     PORT: String(port),
     LISTEN: '127.0.0.1',
@@ -243,16 +243,3 @@ export async function composeStack(project = `${PROJECT}${process.pid}`): Promis
 
 const isIll = ({ health, exitCode }: Container): boolean =>
   health === 'none' ? exitCode !== 0 : health !== 'healthy'
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() =>
-        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
-      )
-    })
-  })
-}

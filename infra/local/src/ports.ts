@@ -8,6 +8,9 @@ import { errorCode, Problem } from './problem.ts'
  */
 const LOWEST = 20_000
 const HIGHEST = 32_000
+/** So many of the last ports given out are not given again: whoever got one may not listen on it yet. */
+const KEPT = 2_000
+const given = new Set<number>()
 
 /** Resolves when the port can be listened on. @throws Problem that says why it cannot. */
 export async function requirePort(port: number, host: string): Promise<void> {
@@ -45,15 +48,18 @@ export function probePort(
   })
 }
 
-/** Loopback ports on which nobody listens now, all different. */
+/** Loopback ports on which nobody listens now, none of them given out by this process lately. */
 export async function freePorts(count: number): Promise<number[]> {
-  const found = new Set<number>()
-  for (let tries = 0; found.size < count; tries++) {
+  const found: number[] = []
+  for (let tries = 0; found.length < count; tries++) {
     if (tries > 1_000) throw new Error('no free port found on 127.0.0.1')
     const port = randomInt(LOWEST, HIGHEST)
-    if (!found.has(port) && (await probePort(port)) === 'free') found.add(port)
+    if (given.has(port)) continue
+    given.add(port)
+    if (given.size > KEPT) given.delete(given.values().next().value!)
+    if ((await probePort(port)) === 'free') found.push(port)
   }
-  return [...found]
+  return found
 }
 
 /** Whether several processes can listen on one port, the kernel spreading connections over them: on Linux, mostly. */

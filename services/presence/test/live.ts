@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import {
@@ -16,6 +15,7 @@ import {
   topics,
 } from '@klatsch/contracts'
 import type { IncomingRecord, Publisher } from '@klatsch/event-bus'
+import { freePorts } from '../../../infra/local/src/ports.ts'
 import type { PresenceEvent } from '../src/domain/partition.ts'
 
 const main = fileURLToPath(new URL('../src/main.ts', import.meta.url))
@@ -24,14 +24,6 @@ export async function until(what: string, ms: number, done: () => boolean | Prom
   for (const end = Date.now() + ms; !(await done()); await sleep(50)) {
     if (Date.now() > end) throw new Error(`waited in vain for ${what}`)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
 }
 
 /** A presence instance as a process of its own. */
@@ -43,7 +35,7 @@ export interface Instance {
 }
 
 export async function startInstance(brokers: string): Promise<Instance> {
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   const env = { ...process.env, KAFKA_BROKERS: brokers, PORT: String(port), LOG_LEVEL: 'warn' }
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
     env,
