@@ -46,6 +46,7 @@ export default defineConfig({
           name: 'containers',
           include: containers,
           exclude: ignored,
+          testTimeout: 60_000,
           ...besideContainers,
         },
       },
