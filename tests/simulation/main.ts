@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Bug, bugNames, knownBugs } from '@klatsch/contracts'
+import { simulationOptions } from './arguments.ts'
 import { shortest } from './hunt.ts'
 import { runMany } from './many.ts'
 import { type Plan, type PlanOptions, planOf, type Setup, smallest } from './plan.ts'
@@ -36,32 +37,9 @@ nobody may be said to be here who is not. Of the first seed that fails, the shor
 
 Exit codes: 0 all well, 1 something was found, 2 not understood.`
 
-const text = { type: 'string' } as const
 const { values } = (() => {
   try {
-    return parseArgs({
-      options: {
-        seed: text,
-        seeds: { ...text, default: '1000' },
-        first: { ...text, default: '1' },
-        bugs: { ...text, default: '' },
-        steps: text,
-        cutting: text,
-        jobs: { ...text, default: String(availableParallelism()) },
-        within: { ...text, default: '60' },
-        only: text,
-        order: text,
-        people: text,
-        rooms: text,
-        switchers: text,
-        visitors: text,
-        chats: text,
-        gateways: text,
-        presences: text,
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    })
+    return parseArgs({ options: simulationOptions })
   } catch (error) {
     return refuse((error as Error).message)
   }

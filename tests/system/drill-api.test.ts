@@ -9,7 +9,10 @@ test('a drill is run by the laboratory, and its report is there when it is over'
   const { title, shows } = scenarioOf('reorder')
   const load = { people: 3, rooms: 2, perSecond: 20, seconds: 4 }
   const fault = { point: 'gateway.deliver', effect: { kind: 'duplicate' } }
-  const steps = [{ at: 1, do: 'fault', seconds: 2, fault }]
+  const steps = [
+    { at: 1, do: 'fault', seconds: 2, fault },
+    { at: 2, do: 'restart', parts: ['chat'] },
+  ]
   const scenario = { name: 'a-short-one', title, shows, load, steps }
   const { status, body } = await ask('/drills', { method: 'POST', body: { scenario, seed: 3 } })
   expect(status, JSON.stringify(body)).toBe(202)
@@ -36,6 +39,8 @@ test('a drill that is called off ends; what is no scenario, and who is no admini
     body: { scenario: { ...scenario, steps: [{ do: 'x' }] } },
   })
   expect(wrong.body).toMatchObject({ code: 'request.invalid' })
+  const itself = await ask('/drills', { method: 'POST', body: { scenario: scenarioOf('deploy') } })
+  expect(itself).toMatchObject({ status: 409, body: { code: 'drill.not_here' } })
   const { token } = await registered()
   expect((await call('POST', '/api/lab/drills', { token, body: { scenario } })).status).toBe(403)
 }, 60_000)

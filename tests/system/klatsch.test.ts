@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { eventId } from '@klatsch/contracts'
 import { v7 } from 'uuid'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { klatsch } from './command-line.ts'
@@ -33,6 +34,14 @@ describe.skipIf(inject('stack').dataDir === '')('klatsch on the command line', (
     expect(code).toBe(0)
     expect(out).toMatch(/chat\.commands\[\d+\]@\d+ +chat\.message\.send\.v1/)
     expect(out).toContain('accepted at #')
+    const sent = eventId(ada.actor, id, 0)
+    const same = await klatsch('follow', sent)
+    expect(same.out).toMatch(
+      new RegExp(
+        `^${sent} is the event chat.message.sent.v1 #\\d+ at chat.events\\[\\d+\\]@\\d+, in ${room}. It came of this command:`,
+      ),
+    )
+    expect(same.out).toContain(out)
     const nothing = await klatsch('follow', v7())
     expect([nothing.code, nothing.out]).toEqual([1, ''])
     expect(nothing.err).toContain('no such command is on the log')

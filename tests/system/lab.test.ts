@@ -1,8 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type LabFollow, type LabJob, type LabRecords, type LabTopic, topics } from '@klatsch/contracts'
+import {
+  eventId,
+  followUpId,
+  type LabFollow,
+  type LabJob,
+  type LabRecords,
+  type LabTopic,
+  topics,
+} from '@klatsch/contracts'
 import { kafkaEventBus } from '@klatsch/event-bus'
-import { v7 } from 'uuid'
+import { v4, v7 } from 'uuid'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { type AskLab, laboratory } from './administrator.ts'
 import { call, guest, registered, roomOf, type TestPerson } from './people.ts'
@@ -108,6 +116,19 @@ describe.skipIf(inject('stack').dataDir === '')('the laboratory', () => {
       return steps.includes('follow-up-event') ? steps : undefined
     })
     expect(kinds).toEqual(expect.arrayContaining(['command', 'decided', 'event', 'follow-up']))
+    // By the ids of what came of it, too.
+    const joined = eventId(bob.actor, join, 0)
+    const told = followUpId(joined, 'membership.add')
+    const added = eventId('system:chat', told, 0)
+    for (const [id, kind, topic] of [
+      [joined, 'event', 'chat.events'],
+      [told, 'follow-up', 'chat.commands'],
+      [added, 'event', 'chat.events'],
+    ] as const) {
+      const same = (await ask(`/follow/${id}`)).body as LabFollow
+      expect(same).toMatchObject({ id: join, actor: bob.actor, askedFor: { id, kind, record: { topic } } })
+      expect(same.steps.map((step) => step.kind)).toEqual(kinds)
+    }
 
     const elsewhere = await roomOf(ada, [], { visibility: 'private' })
     const refused = sendFrame(v7(), elsewhere, 'let me in')
@@ -121,6 +142,7 @@ describe.skipIf(inject('stack').dataDir === '')('the laboratory', () => {
 
   test('says so when there is nothing to follow', async () => {
     expect((await ask(`/follow/${v7()}`)).body).toMatchObject({ status: 404, code: 'request.not_found' })
+    expect((await ask(`/follow/${v4()}`)).body).toMatchObject({ status: 404, code: 'request.not_found' })
     expect((await ask('/follow/nonsense')).body).toMatchObject({ status: 400, code: 'request.invalid' })
   })
 

@@ -5,7 +5,7 @@ import { type Laboratory, laboratory } from './laboratory.ts'
 import { deadLetters, followCommand, type Said, topicsNow } from './look.ts'
 import { haltNetwork } from './network.ts'
 import { type ReplayOptions, redrive, replayInto, stopJob } from './resend.ts'
-import { CliError } from './stack.ts'
+import { CliError, type Terminal } from './stack.ts'
 
 const DLQ_EXAMPLES = `
   klatsch dlq --code command.invalid
@@ -17,11 +17,6 @@ const FAULT_EXAMPLES = `
   klatsch faults set gateway.deliver delay --ms 2000 --percent 20 --seed 7 --for 1m
   klatsch faults set chat.persisted crash --first 1 --for 10s
   klatsch faults halt`
-
-export interface Terminal {
-  readonly env: NodeJS.ProcessEnv
-  readonly signal: AbortSignal
-}
 
 const json = () => new Option('--json', 'as JSON, for other programs')
 
@@ -59,7 +54,7 @@ export function labCommands(program: Command, terminal: Terminal): void {
   program
     .command('follow')
     .description('follow one command through every topic and table, with the time of each step')
-    .argument('<id>', 'the id of the command: a UUIDv7')
+    .argument('<id>', 'the id of the command, or of an event or a follow-up that came of it')
     .option('--actor <actor>', 'whose command, where several people used the same id, such as user:<id>')
     .addOption(json())
     .action((id: string, options) =>

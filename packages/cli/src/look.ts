@@ -55,6 +55,14 @@ export async function followCommand(
   return { lines: wayLines(way, paint), json: way }
 }
 
+/** Where the way of something else is shown than what was asked for. */
+function askedFor({ askedFor }: LabFollow): string[] {
+  if (!askedFor) return []
+  const { id, kind, what, record } = askedFor
+  const where = `${record.topic}[${record.partition}]@${record.offset}`
+  return [`${id} is the ${kind} ${what} at ${where}, in ${record.key}. It came of this command:`, '']
+}
+
 function wayLines(way: LabFollow, paint: Painter): string[] {
   const rows = way.steps.map(({ kind, time, afterMs, record, table: in_, what, by }) => [
     time.slice(11, 23),
@@ -65,6 +73,7 @@ function wayLines(way: LabFollow, paint: Painter): string[] {
     by,
   ])
   return [
+    ...askedFor(way),
     `${paint('cyan', way.type ?? 'command')}  ${way.id}`,
     `${way.actor}  ${paint('yellow', way.subject ?? '')}`,
     paint(way.state === 'accepted' ? 'green' : 'red', way.state) + (way.code ? `  ${way.code}` : ''),

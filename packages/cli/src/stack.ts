@@ -7,6 +7,12 @@ export class CliError extends Error {
   override readonly name = 'CliError'
 }
 
+/** What commands have of where they were given. `signal`: Ctrl-C. */
+export interface Terminal {
+  readonly env: NodeJS.ProcessEnv
+  readonly signal: AbortSignal
+}
+
 export const dataDirOf = (env: NodeJS.ProcessEnv): string =>
   resolve(env.KLATSCH_ROOT ?? '.', env.KLATSCH_DATA_DIR || '.klatsch')
 

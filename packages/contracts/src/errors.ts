@@ -55,6 +55,7 @@ export const errorCodes = {
   'room.not_found': { status: 404, retryable: false, title: 'There is no such room' },
   'room.not_a_member': { status: 403, retryable: false, title: 'You are not a member of this room' },
   'room.not_allowed': { status: 403, retryable: false, title: 'You may not do that in this room' },
+  'drill.not_here': { status: 409, retryable: false, title: 'That drill cannot be run from here' },
   'limit.rate': { status: 429, retryable: true, title: 'Too much at once; wait a moment' },
   'limit.sockets': { status: 429, retryable: true, title: 'Too many connections of one user' },
   'server.overloaded': { status: 503, retryable: true, title: 'The server has too much to do; try again' },

@@ -98,9 +98,15 @@ export type LabStep = z.output<typeof labStepSchema>
 /** `GET /api/lab/follow/{id}?actor=` */
 export const labFollowQuerySchema = z.object({ actor: actorSchema.optional() })
 
-/** The way of a command through every topic and table. `complete` is false when the log was too long to be read. */
+/**
+ * The way of a command through every topic and table. `complete` is false when the log was too long to be read. `askedFor`: the id of
+ * something that came of the command was given; what it is, and where it is on the log.
+ */
 export const labFollowSchema = z.object({
   id: uuidSchema,
+  askedFor: z
+    .object({ id: uuidSchema, kind: z.enum(['event', 'follow-up']), what: z.string(), record: onLog })
+    .optional(),
   actor: z.string(),
   subject: z.string().optional(),
   type: z.string().optional(),

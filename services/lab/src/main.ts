@@ -101,7 +101,7 @@ await runService(
           labRoutes(app, {
             ...{ audit, faults, read, watch, now: Date.now },
             verify: tokenVerifier(config.CHAT_URL, Date.now),
-            follow: follower(read, chat),
+            follow: follower(read, chat, Date.now),
             ...{ deadLetters, drills, jobs, resend },
             echo: study,
           }),

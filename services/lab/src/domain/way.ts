@@ -45,6 +45,27 @@ export function traceOf(record: LogRecord, id: string): Trace | undefined {
   return kind === undefined ? undefined : { record, kind, body }
 }
 
+/** The command of which something came, and when that was, in milliseconds since the epoch. */
+export interface Origin {
+  readonly id: string
+  readonly at: number
+  /** Absent where it is the command itself that was asked for. */
+  readonly askedFor?: NonNullable<LabFollow['askedFor']>
+}
+
+/** Whether the record is the command, the follow-up or the event of this id; and if so, of which command it came. */
+export function originOf(record: LogRecord, id: string): Origin | undefined {
+  if (!record.value.includes(id)) return undefined
+  const body = bodyOf(record)
+  if (textOf(body, 'id') !== id) return undefined
+  const first = textOf(body, 'correlationid') ?? id
+  const at = record.timestamp
+  if (first === id) return { id, at }
+  const kind = record.topic === topics.events.name ? 'event' : 'follow-up'
+  const what = whatOf(kind, record, body)
+  return { id: first, at, askedFor: { id, kind, what, record: placeOf(record) } }
+}
+
 /** What went wrong with one of the command's records, if that is what this tells. */
 export function attemptOn(record: LogRecord, commands: readonly Trace[]): Trace | undefined {
   const body = bodyOf(record)
@@ -78,8 +99,9 @@ export function wayOf(found: {
   readonly outcome: Outcome | undefined
   readonly rows: CommandRowsAnswer['rows']
   readonly complete: boolean
+  readonly askedFor?: LabFollow['askedFor']
 }): LabFollow {
-  const { id, actor, outcome, rows, complete } = found
+  const { id, actor, outcome, rows, complete, askedFor } = found
   const traces = found.traces
     .filter(({ kind, record, body }) => isOf(actor, kind, record, body))
     .toSorted((a, b) => inTime(a.record, b.record))
@@ -93,6 +115,7 @@ export function wayOf(found: {
   const type = command?.record.headers[headers.type]
   return {
     id,
+    ...(askedFor && { askedFor }),
     actor,
     ...(subject === undefined ? {} : { subject }),
     ...(type === undefined ? {} : { type }),
@@ -114,13 +137,14 @@ function isOf(actor: string, kind: Kind, record: LogRecord, body: unknown): bool
   return (textOf(body, 'actor') ?? record.headers[headers.actor]) === actor
 }
 
+const placeOf = ({ topic, partition, offset, key }: LogRecord) => ({ topic, partition, offset, key })
+
 function stepOf({ record, kind, body }: Trace): LabStep {
-  const { topic, partition, offset, key, timestamp } = record
   return {
     kind,
-    time: timeOf(timestamp),
+    time: timeOf(record.timestamp),
     afterMs: 0,
-    record: { topic, partition, offset, key },
+    record: placeOf(record),
     what: whatOf(kind, record, body),
     by: byOf(kind, record, body),
   }

@@ -3,7 +3,13 @@ import { rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { drillReportSchema, KlatschError, type LabDrill, type NewDrill } from '@klatsch/contracts'
+import {
+  drillReportSchema,
+  KlatschError,
+  type LabDrill,
+  type NewDrill,
+  type Scenario,
+} from '@klatsch/contracts'
 import type { Actor } from '../outbound/audit.ts'
 
 /** Drills that are remembered. */
@@ -17,7 +23,7 @@ export interface DrillProgram {
 }
 
 export interface Drills {
-  /** One at a time. @throws KlatschError `server.overloaded` beside another, `request.invalid` where drills cannot be run */
+  /** One at a time. @throws KlatschError `server.overloaded` beside another, `drill.not_here` for what cannot be run from here */
   start(order: NewDrill, by: Actor): LabDrill
   /** Latest first, without their reports. */
   list(): LabDrill[]
@@ -82,8 +88,13 @@ export function drillRunner(options: {
     start(order, by) {
       if (!program)
         throw new KlatschError(
-          'request.invalid',
-          'drills are run here by the stack that npm start runs alone; elsewhere, by klatsch drill',
+          'drill.not_here',
+          'drills are run from here by the stack that npm start runs alone; elsewhere, by klatsch drill',
+        )
+      if (endsLaboratory(order.scenario))
+        throw new KlatschError(
+          'drill.not_here',
+          'it would replace or kill the laboratory, and end with it: name the other parts in its steps, or run it by klatsch drill --on running',
         )
       if (running !== undefined)
         throw new KlatschError('server.overloaded', `another drill is running: ${running}`)
@@ -123,6 +134,13 @@ export function drillRunner(options: {
     },
   }
 }
+
+/** A drill is a process of this laboratory's, and its report is kept here. */
+const endsLaboratory = ({ steps }: Scenario): boolean =>
+  steps.some((step) => {
+    if (step.do !== 'restart' && step.do !== 'kill') return false
+    return step.parts.includes('lab') || (step.do === 'restart' && step.parts.length === 0)
+  })
 
 function parsed(text: string): unknown {
   try {

@@ -1,6 +1,6 @@
 import { KlatschError, type LabFollow, topics } from '@klatsch/contracts'
 import type { LogRecord } from '../domain/record.ts'
-import { actorsOf, attemptOn, type Trace, traceOf, wayOf } from '../domain/way.ts'
+import { actorsOf, attemptOn, type Origin, originOf, type Trace, traceOf, wayOf } from '../domain/way.ts'
 import type { ChatQueries } from '../outbound/chat-queries.ts'
 import type { ReadTopic } from '../outbound/topic-reader.ts'
 
@@ -8,6 +8,8 @@ const MINUTE_MS = 60_000
 /** How wrong the clock of a client may be that made the id, and how long an outcome may take to be looked for at once. */
 const BEFORE_MS = 5 * MINUTE_MS
 const AFTER_MS = 10 * MINUTE_MS
+/** What tells no time is looked for among the latest records first: so far back, one stretch after the other. */
+const BACK_MS = [10 * MINUTE_MS, 120 * MINUTE_MS, 7 * 24 * 60 * MINUTE_MS]
 const bounds = { limit: 500, which: 'first', maxScanned: 200_000, maxBytes: 8 * 1024 * 1024 } as const
 
 interface Period {
@@ -17,8 +19,11 @@ interface Period {
 
 export type Follow = (id: string, actor: string | undefined) => Promise<LabFollow>
 
-/** Looks for a command where it must have been: on the log around the time that its id tells, and in chat's tables. */
-export function follower(read: ReadTopic, chat: ChatQueries): Follow {
+/**
+ * Looks for a command where it must have been: on the log around the time that its id tells, and in chat's tables. Given the id of an
+ * event or of a follow-up, which tells no time, it finds that on the log, and follows the command that it came of.
+ */
+export function follower(read: ReadTopic, chat: ChatQueries, now: () => number): Follow {
   async function look(topic: string, { from, to }: Period, traced: (record: LogRecord) => Trace | undefined) {
     const traces: Trace[] = []
     const found = await read({
@@ -52,14 +57,30 @@ export function follower(read: ReadTopic, chat: ChatQueries): Follow {
     }
   }
 
-  return async (id, actor) => {
-    const made = timeOfUuid7(id)
-    if (made === undefined) {
-      throw new KlatschError(
-        'request.invalid',
-        'id: only a UUIDv7 tells when it was made, and so where to look',
-      )
+  /** The latest of it: a record may be there more than once. */
+  async function search(id: string): Promise<Origin> {
+    let to = now() + BEFORE_MS
+    for (const backMs of BACK_MS) {
+      const from = { kind: 'time', time: now() - backMs } as const
+      for (const { name } of [topics.events, topics.commands]) {
+        const matches = (record: LogRecord) => originOf(record, id) !== undefined
+        const stretch = { from, to: { kind: 'time', time: to } as const }
+        const { records } = await read({ ...bounds, limit: 1, topic: name, ...stretch, matches })
+        const origin = records[0] && originOf(records[0], id)
+        if (origin) return origin
+      }
+      to = now() - backMs
     }
+    throw new KlatschError(
+      'request.not_found',
+      'no command, follow-up or event of this id was found on the log; an id that is no UUIDv7 does not tell when it was made, so only the latest records were looked through',
+    )
+  }
+
+  return async (asked, actor) => {
+    const known = timeOfUuid7(asked)
+    const { id, at, askedFor }: Origin = known === undefined ? await search(asked) : { id: asked, at: known }
+    const made = timeOfUuid7(id) ?? at
     let { traces, complete } = await lookIn(id, { from: made - BEFORE_MS, to: made + AFTER_MS })
     const who = actor ?? actorsOf(traces)[0]
     if (who === undefined) {
@@ -79,7 +100,7 @@ export function follower(read: ReadTopic, chat: ChatQueries): Follow {
       complete &&= later.complete
     }
     const rows = outcome ? await chat.rows({ actor: who, id }) : []
-    return wayOf({ id, actor: who, traces, outcome, rows, complete })
+    return wayOf({ id, askedFor, actor: who, traces, outcome, rows, complete })
   }
 }
 
