@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { KlatschError } from '@klatsch/contracts'
 import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
 import { z } from 'zod'
@@ -26,40 +27,70 @@ const claimsSchema = z.object({
   exp: z.number(),
 })
 
-/** Verifies access tokens with the public keys that `chat` shows. `now`: milliseconds since the epoch. */
+/** Tokens known to be good; of more, the one longest unused is checked once more. */
+const KNOWN_TOKENS = 20_000
+
+/**
+ * Verifies access tokens with the public keys that `chat` shows. A signature is checked once, which is most of what a
+ * token costs, and its end each time: those who come back all at once are known. `now`: milliseconds since the epoch.
+ */
 export function tokenVerifier(chatUrl: string, now: () => number): VerifyToken {
   const keys = createRemoteJWKSet(new URL('/.well-known/jwks.json', chatUrl), {
     timeoutDuration: 3_000,
     cooldownDuration: 2_000,
   })
-  return async (token) => {
-    try {
-      const { payload } = await jwtVerify(token, keys, {
-        issuer: 'klatsch',
-        audience: 'klatsch',
-        algorithms: ['EdDSA', 'Ed25519'],
-        currentDate: new Date(now()),
-      })
-      const claims = claimsSchema.parse(payload)
-      return {
-        id: claims.sub,
-        session: claims.sid,
-        username: claims.username,
-        displayName: claims.name,
-        guest: claims.guest,
-        admin: claims.admin,
-        expiresAt: claims.exp * 1_000,
+  return knowing(
+    async (token) => {
+      try {
+        const { payload } = await jwtVerify(token, keys, {
+          issuer: 'klatsch',
+          audience: 'klatsch',
+          algorithms: ['EdDSA', 'Ed25519'],
+          currentDate: new Date(now()),
+        })
+        return userOf(claimsSchema.parse(payload))
+      } catch (cause) {
+        if (cause instanceof errors.JWTExpired) throw expired(cause)
+        const ours =
+          cause instanceof z.ZodError ||
+          (cause instanceof errors.JOSEError &&
+            !['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC'].includes(cause.code))
+        if (ours) throw new KlatschError('auth.invalid_token', undefined, { cause })
+        throw new KlatschError('server.unavailable', 'tokens cannot be checked at the moment', {
+          cause,
+          retryAfterMs: 1_000,
+        })
       }
-    } catch (cause) {
-      if (cause instanceof errors.JWTExpired) throw new KlatschError('auth.expired', undefined, { cause })
-      const ours =
-        cause instanceof z.ZodError ||
-        (cause instanceof errors.JOSEError && !['ERR_JWKS_TIMEOUT', 'ERR_JOSE_GENERIC'].includes(cause.code))
-      if (ours) throw new KlatschError('auth.invalid_token', undefined, { cause })
-      throw new KlatschError('server.unavailable', 'tokens cannot be checked at the moment', {
-        cause,
-        retryAfterMs: 1_000,
-      })
-    }
+    },
+    now,
+    KNOWN_TOKENS,
+  )
+}
+
+/** Knows so many tokens again that `check` found to be good, by their hash, until they end. */
+export function knowing(check: VerifyToken, now: () => number, max: number): VerifyToken {
+  // In the order in which they were used last.
+  const known = new Map<string, AuthenticatedUser>()
+  return async (token) => {
+    const key = hash('sha256', token, 'base64')
+    const before = known.get(key)
+    known.delete(key)
+    if (before && now() >= before.expiresAt) throw expired()
+    const user = before ?? (await check(token))
+    known.set(key, user)
+    if (known.size > max) known.delete(known.keys().next().value!)
+    return user
   }
 }
+
+const expired = (cause?: unknown) => new KlatschError('auth.expired', undefined, { cause })
+
+const userOf = (claims: z.output<typeof claimsSchema>): AuthenticatedUser => ({
+  id: claims.sub,
+  session: claims.sid,
+  username: claims.username,
+  displayName: claims.name,
+  guest: claims.guest,
+  admin: claims.admin,
+  expiresAt: claims.exp * 1_000,
+})
