@@ -60,7 +60,7 @@ export async function runService<C extends BaseConfig>(
     process.exit(error instanceof ConfigError ? 2 : 1)
   }
   const log = createLog(name, config.LOG_LEVEL)
-  const parts: Closable[] = [startTelemetry(name, config.OTEL_EXPORTER_OTLP_ENDPOINT)]
+  const parts: Closable[] = [await startTelemetry(name, config.OTEL_EXPORTER_OTLP_ENDPOINT)]
   const hurry = new AbortController()
   let stopping = false
 

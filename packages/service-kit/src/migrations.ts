@@ -1,6 +1,4 @@
 import { fileURLToPath } from 'node:url'
-import pg from 'pg'
-import Postgrator from 'postgrator'
 
 export interface Migrations {
   /** Folder of the plain SQL files, named as postgrator wants them: `001.do.what-it-does.sql`. */
@@ -18,6 +16,8 @@ export async function migrateDatabase(
   { url, ssl }: { readonly url: string; readonly ssl: boolean },
   { folder, table, lock, schema }: Migrations,
 ): Promise<void> {
+  // Only who migrates loads what that takes.
+  const [{ default: pg }, { default: Postgrator }] = await Promise.all([import('pg'), import('postgrator')])
   const client = new pg.Client({
     connectionString: url,
     ...(ssl ? { ssl: true } : {}),
