@@ -4,8 +4,11 @@ import { expect, inject, test } from 'vitest'
 test('20 people in 20 rooms while everything is killed with -9: nothing lost, doubled or out of order', async () => {
   const { databaseUrl, dataDir } = inject('stack')
   const lines: string[] = []
+  // Once, in a minute; by `npm run drill -- kill-everything` it is twice, and ten thousand messages.
+  const { load, steps, ...rest } = scenarioOf('kill-everything')
+  const once = { ...rest, load: { ...load, perSecond: 66, seconds: 45 }, steps: steps.slice(0, 4) }
   const report = await runDrill({
-    scenario: scenarioOf('kill-everything'),
+    scenario: once,
     target: { ...runningStack(dataDir), databaseUrl },
     log: (line) => lines.push(line),
   })
