@@ -25,7 +25,7 @@ export const knownBugs = {
   },
   'two-sends-in-flight': {
     part: 'chat',
-    what: 'A second request is sent to the broker while the first has no answer.',
+    what: 'Records are sent to the broker one by one, the next while the one before has no answer.',
   },
   'replies-astray': {
     part: 'chat',

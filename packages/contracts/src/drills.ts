@@ -19,11 +19,13 @@ const invariants = [
   'outOfOrder',
   'divergent',
   'gaps',
+  'unannouncedGaps',
   'chainBreaks',
   'phantom',
   'misplaced',
   'senderOrder',
   'unresolved',
+  'undecided',
   'projection',
   'unsettled',
   'ghosts',
@@ -45,7 +47,7 @@ const loadSchema = z.strictObject({
   bare: count.max(1_000).default(0),
   /** Bare sockets in one room each, ten to an account, who take everything but a second socket for a fault. */
   strict: count.max(20_000).default(0),
-  /** Programs that write and read over HTTP alone and try nothing again. */
+  /** Programs that write and read over HTTP alone, and never send again what was taken with 202: its address must have an outcome in the end. */
   programs: count.max(100).default(0),
   /**
    * Who only are there: guests on the gateways of `instances` and the stack's own, looked at by observers. Some come and go all the
@@ -111,6 +113,11 @@ const stepSchema = z.discriminatedUnion('do', [
   }),
   /** Not a byte more can be written by Kafka, on whose small disk a stack of its own puts it. */
   step('fill-disk', { seconds: seconds.positive() }),
+  /**
+   * All that a gateway which was launched, and is no more, said of who is there in its last life comes to the log once more: as it does
+   * from a mirror or a producer that starts over.
+   */
+  step('repeat', { name: part }),
   /** Every fault there is ends. */
   step('halt', {}),
   /** No more than so much comes through any connection that can be spoilt: those behind it read slowly. */

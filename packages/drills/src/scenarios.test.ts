@@ -48,7 +48,7 @@ describe.each(files)('%s', (name) => {
     const launched = new Set(scenario.instances.map((each) => each.name))
     for (const step of scenario.steps) {
       if (step.do === 'launch') launched.add(step.name)
-      if (step.do === 'stop') expect(launched).toContain(step.name)
+      if (step.do === 'stop' || step.do === 'repeat') expect(launched).toContain(step.name)
     }
   })
 })

@@ -2,9 +2,10 @@ import type { DrillStep } from '@klatsch/contracts'
 import type { NetworkOrder } from '@klatsch/local-stack'
 import { pause, systemScheduler } from '@klatsch/streams'
 import type { Audience } from '../people/audience.ts'
+import { sayAgain } from '../people/last-words.ts'
 import type { Cast } from './cast.ts'
 import { freeze, killAndWait, until } from './chaos.ts'
-import type { Instance } from './instances.ts'
+import { type Instance, isInstanceOf } from './instances.ts'
 import { type Lane, race } from './race.ts'
 import { DrillError, type Target } from './target.ts'
 
@@ -62,6 +63,8 @@ export function inWords(step: DrillStep): string {
     }
     case 'fill-disk':
       return `fill Kafka's disk for ${step.seconds} s`
+    case 'repeat':
+      return `have the log get the last words of ${step.name} once more`
     case 'halt':
       return 'call off all faults'
     case 'narrow':
@@ -141,6 +144,9 @@ export async function perform(step: DrillStep, stage: Stage): Promise<void> {
       await pause(systemScheduler, step.seconds * 1_000, signal)
       await target.disk!.free()
       await isUp('kafka', stage)
+      return
+    case 'repeat':
+      await sayAgain(target.brokers!, (gateway) => isInstanceOf(step.name, gateway))
       return
     case 'halt':
       await target.lab?.haltFaults()

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -13,6 +14,11 @@ export interface Instance {
 }
 
 const ANSWER_MS = 3_000
+
+/** What a gateway that is launched is called on the log, and no other before it. */
+const instanceNameOf = (name: string): string => `${name}_${randomUUID().slice(0, 8)}`
+/** Whether what is called so on the log was launched under that name. */
+export const isInstanceOf = (name: string, instance: string): boolean => instance.startsWith(`${name}_`)
 
 /** Starts it and resolves when it is ready. `env`: what the stack's own services were started with. */
 export async function launchInstance(
@@ -36,6 +42,7 @@ export async function launchInstance(
       CHAT_URL: stack.urls.chat,
       LAB_URL: stack.urls.lab,
       HOST: '127.0.0.1',
+      ...(service === 'gateway' && { GATEWAY_INSTANCE: instanceNameOf(options.name) }),
       PORT: String(port),
     },
     stdio: ['ignore', 'pipe', 'pipe'],

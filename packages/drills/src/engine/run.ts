@@ -73,19 +73,21 @@ export async function runDrill(options: DrillOptions): Promise<DrillReport> {
     const everyone: Observer[] = [...cast.observers, ...cast.programs.map((each) => ({ ...each, rooms: [] }))]
     const heads = () => headsOf(target, stage.cast)
     const entered = await settle(everyone, { heads, withinMs: ENTER_MS, log, signal })
-    if (entered === undefined) throw signal.aborted ? signal.reason : new Error('not everyone got in')
+    signal.throwIfAborted()
+    const gotIn = entered !== undefined
+    if (!gotIn) log('not everyone got in: nothing is done, and what there is is judged')
 
     phase = 'running'
     watch.begin()
     const startedAt = systemScheduler.now()
-    const performed = await underLoad(scenario, stage, { watch, log })
+    const performed = gotIn ? await underLoad(scenario, stage, { watch, log }) : []
     signal.throwIfAborted()
     cast.proxy.calm()
     log(`all is said after ${(watch.elapsedMs / 1_000).toFixed(1)} s; now everyone must have everything`)
 
     phase = 'settling'
     const withinMs = scenario.judge.settleSeconds * 1_000
-    const settledMs = await settle(everyone, { heads, withinMs, log, signal })
+    const settledMs = gotIn ? await settle(everyone, { heads, withinMs, log, signal }) : undefined
     await audience?.settle()
     signal.throwIfAborted()
 
@@ -175,6 +177,7 @@ async function historyOf({ databaseUrl, brokers }: Target, cast: Cast, logFrom: 
       rooms.map((room) => ({ observer: person.name, room, from: 1 })),
     ),
     copies: ['http', ...(databaseUrl ? ['postgres'] : []), ...(brokers && logFrom ? ['log'] : [])],
+    skips: persons.flatMap((person) => person.skips),
     answers: await askOutcomes(new Map(accounts.map(({ actor, api }) => [actor, api])), sends),
   }
   return { history, different: record.different }

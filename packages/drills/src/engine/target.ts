@@ -48,6 +48,7 @@ const needs: Readonly<Record<DrillStep['do'], keyof Target | undefined>> = {
   fault: 'lab',
   network: 'network',
   'fill-disk': 'disk',
+  repeat: 'brokers',
   halt: 'lab',
   redrive: 'lab',
   race: 'lab',

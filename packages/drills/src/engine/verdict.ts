@@ -28,7 +28,7 @@ export const meanings: Readonly<Record<Invariant, string>> = {
   ...anomalies,
   projection: 'a row of a read table differs from what the events say',
   unsettled: 'somebody still lacked something, or waited for an answer, when the time was up',
-  ghosts: 'said to be here more than 10 s after they went',
+  ghosts: 'said to be here more than 10 s after they went, or once they were said to be gone',
   falseOffline: 'said to be offline while they were here, or had gone for a moment only',
   unseen: 'here for more than 10 s, and said to be offline all the time',
   versionOrder: 'an observer was told of a person in another order than that of the versions',

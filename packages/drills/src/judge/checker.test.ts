@@ -219,6 +219,62 @@ describe('the checker', () => {
     expect(asked('accepted', 7)).toEqual(['unresolved'])
   })
 
+  test('unannounced gaps: a connection passed over something, whoever healed it', () => {
+    const skip = { observer: 'observer 0', room: 'room 0', after: 1, seq: 3, how: 'of 3 on connection 1' }
+    const { anomalies, ok } = check({ ...three, skips: [skip] })
+    expect(ok).toBe(false)
+    expect(anomalies.unannouncedGaps).toEqual([
+      {
+        ...{ observer: 'observer 0', room: 'room 0', seq: 3 },
+        what: 'observer 0 was told of room 0 up to 1 and then of 3 on connection 1',
+      },
+    ])
+  })
+
+  test('undecided: taken, and without an outcome when it is asked for in the end', () => {
+    const { actor, ...rest } = three.sends[0]!
+    const taken: Send = {
+      ...rest,
+      actor,
+      command: 'taken',
+      text: 'taken',
+      order: 9,
+      outcome: { kind: 'taken' },
+    }
+    const asked = (answers: Answer[]) => found({ ...three, sends: [...three.sends, taken], answers })
+    expect(asked([])).toEqual(['undecided'])
+    expect(asked([{ actor, command: 'taken', state: 'unknown' }])).toEqual(['undecided'])
+    expect(asked([{ actor, command: 'taken', state: 'rejected' }])).toEqual([])
+    expect(asked([{ actor, command: 'taken', state: 'accepted', seq: 9 }])).toEqual(['unresolved'])
+  })
+
+  test('where a log has what the record has not, it is said: topic, partition, offset, time', () => {
+    const at = 'chat.events[3]@17 of 2026-01-01T00:00:00.000Z'
+    const log = three.reads.filter(mine('postgres')).map((r) => ({ ...r, observer: 'log', at }))
+    const history = (reads: Read[]) => ({
+      ...three,
+      copies: ['postgres', 'log'],
+      reads: [...three.reads, ...reads],
+    })
+    expect(found(history(log))).toEqual([])
+    const twice = [
+      ...log.slice(0, 2),
+      { ...log[2]!, chain: 'of a decision that was never committed' },
+      ...log.slice(2),
+    ]
+    const { divergent } = check(history(twice)).anomalies
+    expect(divergent[0]?.what).toContain(`at log, ${at}, but room 0 3 (room 0#3)`)
+    const ahead = {
+      ...log.at(-1)!,
+      seq: 5,
+      id: 'phantom',
+      prevchain: 'room 0:4',
+      chain: 'room 0:5',
+      text: undefined,
+    }
+    expect(found(history([...log, ahead as unknown as Read]))).toContain('gaps')
+  })
+
   test('whatever single read is taken away from whatever history: it is noticed', () => {
     fc.assert(
       fc.property(shapes, fc.nat(), (shape, index) => {

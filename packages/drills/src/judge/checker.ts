@@ -1,4 +1,4 @@
-import type { History, Read, Send } from './history.ts'
+import type { History, Read, Send, Skip } from './history.ts'
 
 /** One thing that was found: what and where in a sentence, and by what names it can be looked up elsewhere. */
 export interface Witness {
@@ -30,11 +30,13 @@ export const anomalies = {
   outOfOrder: 'an observer was told an earlier seq after a later one',
   divergent: 'two observers have different events at one place of one room',
   gaps: 'an observer was told what comes after a seq it was never told',
+  unannouncedGaps: 'a connection passed over events in silence: neither told them nor said so by a reset',
   chainBreaks: 'an event that does not link to the one before it, or whose hashes do not hold',
   phantom: 'seen, but never sent, refused, or sent with other words',
   misplaced: 'acknowledged at one seq and found at another',
   senderOrder: "a device's messages are in a room in another order than it sent them",
   unresolved: 'asked later, the system says something else of a command than what is in the room',
+  undecided: 'the system took it, and it has no outcome in the end',
 } as const
 export type Anomaly = keyof typeof anomalies
 
@@ -48,18 +50,20 @@ export function check(history: History): Report {
 
   for (const view of views.values()) checkArrival(view, found)
   checkEnds(history, views, found)
+  checkSkips(history.skips ?? [], found)
   checkAgreement(history.reads, found)
   const places = checkPlaces(history.reads, sends, found)
   checkSends(history, views, places, found)
   checkSenders(history.sends, places, found)
   checkAnswers(history.answers ?? [], sends, places, found)
+  checkTaken(history, found)
 
   const outcomes = (kind: Send['outcome']['kind']) =>
     history.sends.filter((send) => send.outcome.kind === kind).length
   return {
     sent: history.sends.length,
     acked: outcomes('acked'),
-    unknown: outcomes('unknown'),
+    unknown: outcomes('unknown') + outcomes('taken'),
     rejected: outcomes('rejected'),
     held: outcomes('held'),
     read: history.reads.length,
@@ -79,7 +83,8 @@ interface View {
 
 const viewKey = (observer: string, room: string): string => JSON.stringify([observer, room])
 const nameOf = ({ actor, command }: { actor: string; command: string }): string => `${actor} ${command}`
-const where = (read: Read): string => `${read.room} ${read.seq} (${read.id}) at ${read.observer}`
+const where = (read: Read): string =>
+  `${read.room} ${read.seq} (${read.id}) at ${read.observer}${read.at === undefined ? '' : `, ${read.at}`}`
 
 const seen = ({ room, seq, actor, command, observer }: Read, what: string): Witness => ({
   ...{ what, room, seq, actor, command, observer },
@@ -148,6 +153,15 @@ function checkEnds(history: History, views: ReadonlyMap<string, View>, found: Fo
   }
 }
 
+function checkSkips(skips: readonly Skip[], found: Found): void {
+  for (const { observer, room, after, seq, how, actor, command } of skips) {
+    found.unannouncedGaps.push({
+      ...{ what: `${observer} was told of ${room} up to ${after} and then ${how}`, observer, room, seq },
+      ...(actor !== undefined && command !== undefined && { actor, command }),
+    })
+  }
+}
+
 /** Members, and the copies, which have every room from its first event. */
 function whole({ observers, copies = [] }: History, rooms: Iterable<string>): History['observers'] {
   const everywhere = [...rooms].flatMap((room) => copies.map((observer) => ({ observer, room, from: 1 })))
@@ -161,7 +175,7 @@ function checkAgreement(reads: readonly Read[], found: Found): void {
     const other = first.get(place)
     if (!other) first.set(place, read)
     else if (other.id !== read.id || other.chain !== read.chain) {
-      found.divergent.push(seen(read, `${where(read)}, but ${other.id} at ${other.observer}`))
+      found.divergent.push(seen(read, `${where(read)}, but ${where(other)}`))
     }
   }
 }
@@ -272,5 +286,15 @@ function checkAnswers(
       ...{ what, actor, command },
       ...(place && { room: place.room, seq: place.seq }),
     })
+  }
+}
+
+/** What was taken has an outcome, once nobody waits any more: how else could one rely on the place that was named? */
+function checkTaken({ sends, answers = [] }: History, found: Found): void {
+  const decided = new Set(answers.filter(({ state }) => state !== 'unknown').map(nameOf))
+  for (const send of sends) {
+    if (send.outcome.kind !== 'taken' || decided.has(nameOf(send))) continue
+    const what = `${send.command} of ${send.actor} in ${send.room} was taken with 202, and the system never decided it`
+    found.undecided.push(said(send, what))
   }
 }

@@ -5,10 +5,27 @@ export interface History {
   readonly reads: readonly Read[]
   /** Who must have seen a room whole, from a seq on: its members. */
   readonly observers: readonly { readonly observer: string; readonly room: string; readonly from: number }[]
+  /** What a connection passed over in silence. */
+  readonly skips?: readonly Skip[]
   /** Copies of the stream itself (a database, a log), each under its name, as an observer that must have everything. */
   readonly copies?: readonly string[]
   /** What the system said of commands when it was asked in the end. */
   readonly answers?: readonly Answer[]
+}
+
+/** One connection told of a room up to a seq, and then of what comes after a hole, without having said that there is one. */
+export interface Skip {
+  readonly observer: string
+  readonly room: string
+  /** The last seq it had told, or was to begin after. */
+  readonly after: number
+  /** What it told next, or said that it had told all up to. */
+  readonly seq: number
+  /** When and how, in words. */
+  readonly how: string
+  /** Of the event that came next. */
+  readonly actor?: string
+  readonly command?: string
 }
 
 export interface Answer {
@@ -36,6 +53,8 @@ export type SendOutcome =
   | { readonly kind: 'acked'; readonly seq: number }
   /** No answer: it may be in the room or not, but not twice. */
   | { readonly kind: 'unknown' }
+  /** No outcome yet, but the system has it and named the place where the outcome will be: it must have one in the end. */
+  | { readonly kind: 'taken' }
   /** It was put aside: it may come into the room later, but not twice. */
   | { readonly kind: 'held' }
   /** It must not be in the room. */
@@ -54,6 +73,8 @@ export interface Read {
   readonly chain: string
   /** Whether its hashes hold, as the observer computed them. */
   readonly genuine: boolean
+  /** Where and when it was found, in words, of a copy that has places: a record of a log. */
+  readonly at?: string
   /** Of a message; undefined for anything else that happened in the room. */
   readonly text?: string
 }

@@ -56,6 +56,15 @@ describe('what is not', () => {
     expect(verdictOf([came(0), went(10_000), came(25_000)], [0, 'online']).ghosts).toHaveLength(1)
   })
 
+  test('a ghost that has risen: said to be here again after they had gone', () => {
+    const late = [came(0), went(10_000), { ...came(40_000), since: 38_000 }]
+    const said = (at: number) =>
+      verdictOf(late, [0, 'online'], [18_000, 'offline'], [at, 'online'], [at + 1_000, 'offline'])
+    expect(said(25_000).ghosts).toEqual(['ada left: said to be online 15000 ms later'])
+    // Whoever has begun to come back may be seen before they know that they are back.
+    expect(said(38_500).ghosts).toEqual([])
+  })
+
   test('offline while here', () => {
     expect(
       verdictOf([came(0)], [0, 'online'], [5_000, 'offline'], [6_000, 'online']).falseOffline,

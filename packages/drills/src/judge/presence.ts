@@ -12,6 +12,8 @@ export interface Passage {
   readonly at: number
   readonly kind: 'came' | 'went'
   readonly why: string
+  /** Of a coming: when they began to, if that was earlier. Whoever saw them then saw right. */
+  readonly since?: number
 }
 
 /** One thing that an observer was told. */
@@ -29,7 +31,7 @@ export interface Verdict {
   readonly gone: Record<string, number[]>
   /** By why they came: milliseconds until the observer was told of it; none where they were never gone to it. */
   readonly back: Record<string, number[]>
-  /** Said to be here longer than `GHOST_MS` after they went. */
+  /** Said to be here longer than `GHOST_MS` after they went, or again once they were said to be gone. */
   readonly ghosts: string[]
   /** Said to be offline while they were here, or had gone for a moment only. */
   readonly falseOffline: string[]
@@ -92,6 +94,15 @@ function judgePerson(
       const lasted = (offline?.at ?? end) - passage.at
       if (lasted > GHOST_MS && !wasOffline)
         verdict.ghosts.push(`${user} ${passage.why}: still here after ${lasted} ms`)
+      const back = passages[index + 1]?.since ?? end
+      const risen = within.find(
+        ({ at, state }) =>
+          state !== 'offline' && at < back && at > Math.min(offline?.at ?? end, passage.at + GHOST_MS),
+      )
+      if (risen)
+        verdict.ghosts.push(
+          `${user} ${passage.why}: said to be ${risen.state} ${risen.at - passage.at} ms later`,
+        )
       continue
     }
     const online = within.find(({ state }) => state !== 'offline')

@@ -5,7 +5,9 @@ import { readOf } from './recorder.ts'
 
 const READ_MS = 60_000
 
-const settingsOf = (brokers: string) => kafkaSettingsFromEnv({ KAFKA_BROKERS: brokers }, 'klatsch-drill')
+/** How the log is reached from here. */
+export const settingsOf = (brokers: string) =>
+  kafkaSettingsFromEnv({ KAFKA_BROKERS: brokers }, 'klatsch-drill')
 
 /** Where the events' topic ends now. */
 export async function endOfLog(brokers: string): Promise<LogPosition> {
@@ -15,8 +17,7 @@ export async function endOfLog(brokers: string): Promise<LogPosition> {
 }
 
 /**
- * What the log carries of these rooms from there on, as who reads its partitions one after the other sees it: what came again is dropped,
- * since a record may be there more than once.
+ * What the log carries of these rooms from there on, as who reads its partitions one after the other sees it: what came again is dropped.
  */
 export async function readLog(brokers: string, from: LogPosition, rooms: readonly string[]): Promise<Read[]> {
   const wanted = new Set(rooms)
@@ -24,20 +25,25 @@ export async function readLog(brokers: string, from: LogPosition, rooms: readonl
   const { complete } = await readRange(
     settingsOf(brokers),
     { topic: topics.events.name, from, signal: AbortSignal.timeout(READ_MS) },
-    ({ key, value, partition, offset }) => {
+    ({ topic, key, value, partition, offset, timestamp }) => {
       if (!wanted.has(key)) return
       const event = streamEventSchema.parse(JSON.parse(value.toString()))
-      records.push({ partition, offset: BigInt(offset), read: readOf('log', event) })
+      const at = `${topic}[${partition}]@${offset} of ${new Date(timestamp).toISOString()}`
+      records.push({ partition, offset: BigInt(offset), read: { ...readOf('log', event), at } })
     },
   )
   if (!complete) throw new Error(`the log could not be read within ${READ_MS / 1_000} s`)
+  records.sort((a, b) => a.partition - b.partition || Number(a.offset - b.offset))
+  return withoutRepeats(records.map(({ read }) => read))
+}
+
+/** A record may be there more than once. By its chain: what was decided twice is not the same event. */
+export function withoutRepeats(reads: readonly Read[]): Read[] {
   const known = new Set<string>()
-  return records
-    .sort((a, b) => a.partition - b.partition || Number(a.offset - b.offset))
-    .flatMap(({ read }) => {
-      const place = `${read.room} ${read.seq} ${read.id}`
-      if (known.has(place)) return []
-      known.add(place)
-      return [read]
-    })
+  return reads.filter(({ room, seq, chain }) => {
+    const place = `${room} ${seq} ${chain}`
+    const isNew = !known.has(place)
+    known.add(place)
+    return isNew
+  })
 }

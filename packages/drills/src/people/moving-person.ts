@@ -3,6 +3,7 @@ import { v7 } from 'uuid'
 import { WebSocket } from 'ws'
 import type { Watch } from '../engine/watch.ts'
 import type { Read } from '../judge/history.ts'
+import type { Connection } from './connection.ts'
 import { createRecorder, type Person, readOf } from './recorder.ts'
 
 const PING_MS = 20_000
@@ -22,6 +23,7 @@ interface Frame {
   readonly id?: string
   readonly subject?: string
   readonly seq?: number
+  readonly head?: number
   readonly code?: string
   readonly withinMs?: number
 }
@@ -74,6 +76,7 @@ export interface MovingPerson extends Person {
 /** A socket on its way to being, or being, the one in use. */
 interface Line {
   readonly socket: WebSocket
+  readonly told: Connection
   welcomed: boolean
 }
 
@@ -110,10 +113,11 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
       handshakeTimeout: HANDSHAKE_MS,
       perMessageDeflate: false,
     })
-    const mine: Line = { socket, welcomed: false }
+    const mine: Line = { socket, told: recorder.listen(), welcomed: false }
     next = mine
     socket.on('open', () => {
       const cursors = { [room]: at.seq === 0 ? { seq: 0 } : at }
+      mine.told.after(room, at.seq)
       socket.send(JSON.stringify({ type: 'hello', token, follow: [room], cursors }))
     })
     socket.on('message', (data) => receive(mine, options.read(String(data))))
@@ -140,6 +144,7 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
   function receive(mine: Line, { frame, read }: Seen): void {
     if (closed || (mine !== line && mine !== next)) return
     if (read) {
+      mine.told.told(read)
       take(read)
       return
     }
@@ -148,6 +153,7 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
         mine.welcomed = true
         return
       case 'live':
+        mine.told.live(frame.subject!, frame.head!)
         if (mine === next && frame.subject === room) takeOver(mine)
         return
       case 'ack':
@@ -158,8 +164,11 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
         moving = true
         later(random() * frame.withinMs! * 0.5, dial)
         return
-      case 'error':
       case 'reset':
+        mine.told.after(frame.subject!, frame.head!)
+        trouble('reset')
+        return
+      case 'error':
       case 'unfollowed':
         trouble(`${frame.type} ${frame.code ?? ''} ${frame.id === undefined ? '' : 'of a command'}`)
         if (frame.id !== undefined && !resending) {
@@ -226,6 +235,7 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
     actor,
     sends: recorder.sends,
     reads: recorder.reads,
+    skips: recorder.skips,
     get waiting() {
       return recorder.waiting
     },

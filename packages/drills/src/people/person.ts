@@ -83,6 +83,7 @@ export async function createPerson(options: PersonOptions): Promise<Person> {
     actor: options.actor,
     sends: recorder.sends,
     reads: recorder.reads,
+    skips: recorder.skips,
     get waiting() {
       return recorder.waiting
     },

@@ -2,6 +2,7 @@ import type { StreamEvent } from '@klatsch/contracts'
 import { v7 } from 'uuid'
 import { WebSocket } from 'ws'
 import type { Watch } from '../engine/watch.ts'
+import type { Connection } from './connection.ts'
 import { createRecorder, type Person, refusal } from './recorder.ts'
 
 const PING_MS = 20_000
@@ -57,6 +58,8 @@ export function createRawPerson(options: RawPersonOptions): Person {
   /** Rooms that are to be sent again after a wait. */
   const resending = new Set<string>()
   const timers = new Set<NodeJS.Timeout>()
+  /** Rooms that were followed anew to fill a hole, and from where: a second hole there is filled over HTTP. */
+  const followedFrom = new Map<string, number>()
   let socket: WebSocket | undefined
   let welcomed = false
   let closed = false
@@ -90,17 +93,19 @@ export function createRawPerson(options: RawPersonOptions): Person {
 
   function open(token: string): void {
     const mine = new WebSocket(options.url, 'klatsch.v1', { handshakeTimeout: 5_000 })
+    const line = recorder.listen()
     socket = mine
     heardAt = Date.now()
     mine.on('open', () => {
       const cursors = Object.fromEntries(
         [...positions].map(([room, at]) => [room, at.seq === 0 ? { seq: 0 } : at]),
       )
+      for (const [room, { seq }] of positions) line.after(room, seq)
       mine.send(JSON.stringify({ type: 'hello', token, follow: rooms, cursors }))
     })
     mine.on('message', (data) => {
       heardAt = Date.now()
-      if (mine === socket) receive(JSON.parse(String(data)))
+      if (mine === socket) receive(JSON.parse(String(data)), line)
     })
     mine.on('error', () => {})
     mine.on('close', () => {
@@ -112,9 +117,12 @@ export function createRawPerson(options: RawPersonOptions): Person {
     if (welcomed && socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(frame))
   }
 
-  function receive(frame: Frame): void {
+  function receive(frame: Frame, line: Connection): void {
     if (frame.specversion !== undefined) {
-      if (frame.seq !== undefined) event(frame as StreamEvent)
+      if (frame.seq === undefined) return
+      const told = frame as StreamEvent
+      line.told({ room: told.subject, seq: told.seq, actor: told.actor, command: told.causationid })
+      event(told)
       return
     }
     switch (frame.type) {
@@ -131,7 +139,12 @@ export function createRawPerson(options: RawPersonOptions): Person {
         if (frame.id !== undefined) refused(frame, frame.id)
         return
       case 'reset':
+        line.after(frame.subject!, frame.head!)
         void fill(frame.subject!, frame.head!)
+        return
+      case 'live':
+        line.live(frame.subject!, frame.head!)
+        if (positions.has(frame.subject!)) void fill(frame.subject!, frame.head!)
         return
       case 'goaway':
         later(random() * 500, () => socket?.close())
@@ -151,8 +164,12 @@ export function createRawPerson(options: RawPersonOptions): Person {
     if (event.seq > at.seq + 1) {
       // Whatever comes after the hole comes again with what fills it.
       later(HOLE_MS, () => {
-        const now = positions.get(event.subject)!
-        if (now.seq < event.seq) send({ type: 'follow', subject: event.subject, cursor: now })
+        const { subject, seq } = event
+        const now = positions.get(subject)!
+        if (now.seq >= seq) return
+        if (followedFrom.get(subject) === now.seq) void fill(subject, seq)
+        else send({ type: 'follow', subject, cursor: now })
+        followedFrom.set(subject, now.seq)
       })
       return
     }
@@ -252,6 +269,7 @@ export function createRawPerson(options: RawPersonOptions): Person {
     actor,
     sends: recorder.sends,
     reads: recorder.reads,
+    skips: recorder.skips,
     get waiting() {
       return recorder.waiting
     },

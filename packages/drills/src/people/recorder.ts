@@ -1,6 +1,7 @@
 import { type StreamEvent, streamId, verifyEvent } from '@klatsch/contracts'
 import type { Watch } from '../engine/watch.ts'
-import type { Read, Send, SendOutcome } from '../judge/history.ts'
+import type { Read, Send, SendOutcome, Skip } from '../judge/history.ts'
+import { type Connection, connection } from './connection.ts'
 
 /** Somebody who takes part in a drill: writes, reads, and remembers both. */
 export interface Person {
@@ -9,6 +10,8 @@ export interface Person {
   readonly actor: string
   readonly sends: readonly Send[]
   readonly reads: readonly Read[]
+  /** What its connections passed over in silence. */
+  readonly skips: readonly Skip[]
   /** Sends without an outcome. */
   readonly waiting: number
   /** The last seq read of a room (`room:<id>`), 0 when none. */
@@ -24,21 +27,28 @@ export interface Person {
 export interface Recorder {
   readonly sends: readonly Send[]
   readonly reads: readonly Read[]
+  readonly skips: readonly Skip[]
   readonly waiting: number
   head(room: string): number
   sent(command: string, room: string, text: string): void
+  /** The system has it, and will say what became of it: it is waited for. */
+  taken(command: string): void
   /** The first outcome counts. */
   outcome(command: string, outcome: SendOutcome): void
   read(event: StreamEvent): void
   /** An event that was worked out already. */
   note(read: Read): void
+  /** Begins to listen to a connection: what it tells is to have no holes of its own. */
+  listen(): Connection
 }
 
 export function createRecorder(name: string, actor: string, watch?: Watch): Recorder {
   const sends: Send[] = []
   const open = new Map<string, number>()
   const reads: Read[] = []
+  const skips: Skip[] = []
   const heads = new Map<string, number>()
+  let connections = 0
 
   function note(read: Read): void {
     heads.set(read.room, Math.max(heads.get(read.room) ?? 0, read.seq))
@@ -49,6 +59,7 @@ export function createRecorder(name: string, actor: string, watch?: Watch): Reco
   return {
     sends,
     reads,
+    skips,
     get waiting() {
       return open.size
     },
@@ -66,6 +77,10 @@ export function createRecorder(name: string, actor: string, watch?: Watch): Reco
         outcome: { kind: 'unknown' },
       })
     },
+    taken(command) {
+      const index = open.get(command)
+      if (index !== undefined) sends[index] = { ...sends[index]!, outcome: { kind: 'taken' } }
+    },
     outcome(command, outcome) {
       const index = open.get(command)
       if (index === undefined) return
@@ -75,6 +90,14 @@ export function createRecorder(name: string, actor: string, watch?: Watch): Reco
     },
     read: (event) => note(readOf(name, event)),
     note,
+    listen() {
+      connections += 1
+      const which = `on connection ${connections}`
+      return connection((skip, how) => {
+        const when = watch ? `, ${(watch.elapsedMs / 1_000).toFixed(1)} s after the load began` : ''
+        skips.push({ observer: name, ...skip, how: `${how} ${which}${when}` })
+      })
+    },
   }
 }
 

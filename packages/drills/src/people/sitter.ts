@@ -14,6 +14,8 @@ export class Sitter {
   /** What happened to them, since `begin`. */
   passages: Passage[] = []
   #socket: WebSocket | undefined
+  /** When they first tried to come back. */
+  #since: number | undefined
   #pinging: NodeJS.Timeout | undefined
   readonly #token: string
 
@@ -50,6 +52,7 @@ export class Sitter {
 
   /** Opens a socket, and lets go of the one before once the new one is welcomed. */
   async enter(gatewayUrl: string, why: string): Promise<void> {
+    if (!this.here) this.#since ??= systemScheduler.now()
     const socket = new WebSocket(`${gatewayUrl.replace('http', 'ws')}/ws`, 'klatsch.v1')
     const welcomed = Promise.withResolvers<void>()
     const late = setTimeout(() => socket.terminate(), WELCOME_MS)
@@ -76,7 +79,9 @@ export class Sitter {
 
   /** So it is, though no socket was opened: their gateway goes on. */
   came(why: string): void {
-    this.passages.push({ at: systemScheduler.now(), kind: 'came', why })
+    const at = systemScheduler.now()
+    this.passages.push({ at, kind: 'came', why, since: this.#since ?? at })
+    this.#since = undefined
   }
 
   /** So it is, though no socket was closed: their gateway is no more, or stands still. */

@@ -26,13 +26,15 @@ export function batchingPublisher(options: PublisherOptions, ports: PublisherPor
   const { transport, scheduler, log } = ports
   const maxQueued = options.maxQueued ?? 20_000
   const timeoutMs = options.timeoutMs ?? 10_000
-  const maxWorking = ports.bugs.has('two-sends-in-flight') ? 2 : 1
+  /** A deliberate bug: one by one, and the next before the one before is answered. */
+  const hasty = ports.bugs.has('two-sends-in-flight')
+  const maxWorking = hasty ? 2 : 1
   const known = new Set<string>()
   const waiting = waitingRecords()
   /** What is being sent: one batch, but for a deliberate bug. */
   const underWay = new Set<PendingBatch>()
   let queued = 0
-  let maxBytes = MAX_BATCH_BYTES
+  let maxBytes = hasty ? 1 : MAX_BATCH_BYTES
   /** Requests in flight, and those about to be. */
   let working = 0
   let closed = false
