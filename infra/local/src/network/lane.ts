@@ -53,7 +53,7 @@ export function lane({ from, to, fault, random, onLost, mayPass }: LaneOptions):
   function keep(bytes: Buffer, due: number): void {
     waiting.push({ bytes, due })
     waitingBytes += bytes.length
-    if (waitingBytes > MOST_WAITING_BYTES) from.pause()
+    if (waitingBytes > mostWaiting(fault())) from.pause()
     go()
   }
 
@@ -116,6 +116,10 @@ export function lane({ from, to, fault, random, onLost, mayPass }: LaneOptions):
     },
   }
 }
+
+/** Who is slow takes no more than is passed on in a second: what waits behind it must wait with whoever said it. */
+const mostWaiting = (fault: NetworkFault | undefined): number =>
+  Math.min(MOST_WAITING_BYTES, (fault?.kind === 'slow' && fault.bytesPerSecond) || MOST_WAITING_BYTES)
 
 const latencyOf = (fault: NetworkFault | undefined, random: () => number): number =>
   fault?.kind === 'slow' ? fault.latencyMs + random() * fault.jitterMs : 0
