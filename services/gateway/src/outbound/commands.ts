@@ -92,9 +92,11 @@ export function createCommands(options: {
           ...(traceparent === undefined ? {} : { [headers.traceparent]: traceparent }),
         },
       }
-      publisher.publish([record]).catch((error: unknown) => {
-        requests.fail(requestId, error instanceof KlatschError ? error.code : 'server.unavailable')
-      })
+      publisher.publish([record]).then(
+        () => requests.appended(requestId),
+        (error: unknown) =>
+          requests.fail(requestId, error instanceof KlatschError ? error.code : 'server.unavailable'),
+      )
       return subject
     },
   }

@@ -17,6 +17,8 @@ interface Request {
   readonly actor: string
   readonly commandId: string
   readonly deadline: number
+  /** The command is on the log: it will have an outcome. */
+  onLog: boolean
   readonly answer: (outcome: Outcome) => void
 }
 
@@ -24,11 +26,13 @@ interface Request {
 export interface Requests {
   /** Answers the request's id, or undefined when too many are waiting. */
   open(actor: string, commandId: string, answer: (outcome: Outcome) => void): string | undefined
+  /** Its command is on the log now. */
+  appended(requestId: string): void
   fail(requestId: string, code: ErrorCode): void
   /** An event or a reply went by: whose answer is it? */
   takeEvent(record: IncomingRecord): void
   takeReply(requestId: string | undefined, reply: Reply): void
-  /** Answers what has waited too long. To be called about once a second. */
+  /** Answers what has waited too long: `server.timeout` only of what is on the log. To be called about once a second. */
   expire(): void
   readonly waiting: number
 }
@@ -60,8 +64,13 @@ export function createRequests(options: {
       if (requests.size >= options.max) return undefined
       next += 1
       const id = next.toString(36)
-      requests.set(id, { actor, commandId, deadline: options.now() + options.timeoutMs, answer })
+      const deadline = options.now() + options.timeoutMs
+      requests.set(id, { actor, commandId, deadline, onLog: false, answer })
       return id
+    },
+    appended(id) {
+      const request = requests.get(id)
+      if (request) request.onLog = true
     },
     fail: (id, code) => settle(id, unknown(code)),
     takeEvent(record) {
@@ -105,7 +114,7 @@ export function createRequests(options: {
       const now = options.now()
       for (const [id, request] of requests) {
         if (request.deadline > now) return
-        settle(id, unknown('server.timeout'))
+        settle(id, unknown(request.onLog ? 'server.timeout' : 'server.unavailable'))
       }
     },
   }
