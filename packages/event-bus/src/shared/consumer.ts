@@ -86,9 +86,9 @@ export function groupConsumer(options: ConsumerOptions, ports: ConsumerPorts): C
   }
 
   async function takeEnds(): Promise<void> {
-    for (const topic of topics) {
-      for (const [partition, { end }] of await queries.ranges(topic))
-        positions.set(keyOf(topic, partition), end)
+    const ranges = await Promise.all(topics.map((topic) => queries.ranges(topic)))
+    for (const [index, topic] of topics.entries()) {
+      for (const [partition, { end }] of ranges[index]!) positions.set(keyOf(topic, partition), end)
     }
   }
 
