@@ -19,6 +19,8 @@ export interface ProcessOptions {
   readonly env?: NodeJS.ProcessEnv
   /** The core it is bound to, where that is possible. */
   readonly core?: number
+  /** For Node, before the script. */
+  readonly flags?: readonly string[]
   /** Modules that are loaded before the script. */
   readonly imports?: readonly URL[]
   /** Where to write a CPU profile when it ends. */
@@ -51,12 +53,13 @@ export async function stopAll(): Promise<void> {
 
 export function startProcess<C extends Calls = Calls>(
   script: URL,
-  { name, dir, env, core, profileDir, imports = [] }: ProcessOptions,
+  { name, dir, env, core, profileDir, flags = [], imports = [] }: ProcessOptions,
 ): BenchProcess<C> {
   const logFile = join(dir, `${name}.log`)
   const log = openSync(logFile, 'a')
   const node = [
     '--disable-warning=ExperimentalWarning',
+    ...flags,
     '--expose-gc',
     '--import',
     usageScript,

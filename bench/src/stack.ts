@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   freePorts,
+  nodeFlags,
   type RunningKafka,
   type RunningPostgres,
   startKafka,
@@ -95,6 +96,7 @@ export async function startStack(dir: string, say: (sentence: string) => void): 
     const process = startProcess(scripts[name], {
       name,
       dir,
+      flags: nodeFlags(name),
       // With a port of its own for those who look after it, it does not listen before it is ready: as in the local stack.
       env: { ...shared, ...env, PORT: String(port), OPS_PORT: String(opsPort) },
       ...(options.withoutFaults && { imports: [withoutFaults] }),

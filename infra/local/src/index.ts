@@ -13,6 +13,7 @@ export {
 export type { Network, NetworkHow } from './network/network.ts'
 export { type FaultyProxy, startFaultyProxy } from './network/proxy.ts'
 export type { NetworkRule, NetworkState } from './network/rules.ts'
+export { nodeFlags } from './node-flags.ts'
 export { freePorts } from './ports.ts'
 export { type PostgresOptions, type RunningPostgres, startPostgres } from './postgres.ts'
 export { Problem } from './problem.ts'

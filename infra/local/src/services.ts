@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { nodeFlags } from './node-flags.ts'
 import { projectRoot } from './paths.ts'
 import { freePorts } from './ports.ts'
 import type { Part } from './supervisor.ts'
@@ -25,6 +26,7 @@ export function servicePart(of: {
         file: process.execPath,
         args: [
           '--disable-warning=ExperimentalWarning',
+          ...nodeFlags(of.service),
           join(projectRoot, 'services', of.service, 'src', 'main.ts'),
         ],
         cwd: projectRoot,
