@@ -23,11 +23,13 @@ export interface Sources {
 /** A witness with all that tells how it came about: its command's way through topics and tables, and the logs of that time. */
 export async function withEvidence(witness: Witness, sources: Sources): Promise<DrillWitness> {
   const { target, watch, steps, startedAt } = sources
-  const { command, actor } = witness
-  const saidAtMs = command === undefined ? undefined : watch.saidAt(command)
+  const { at, ...named } = witness
+  const { command, actor } = named
+  const since = at === undefined ? undefined : at - startedAt
+  const saidAtMs = command === undefined ? since : watch.saidAt(command)
   const before = steps.findLast(({ atMs }) => saidAtMs !== undefined && atMs <= saidAtMs + BEFORE_MS)
   return {
-    ...witness,
+    ...named,
     ...(saidAtMs !== undefined && { saidAt: new Date(startedAt + saidAtMs).toISOString() }),
     ...(before && { after: before.what }),
     ...(command !== undefined && actor !== undefined && { way: await wayOf(target, command, actor) }),

@@ -45,7 +45,6 @@ export async function verdictOf(
   const { watch, steps, startedAt, settledMs, cast } = evident
   const { judge } = scenario
   const presence = evident.audience?.verdict()
-  const inWords = (list: readonly string[] = []) => list.map((what) => ({ what }))
   const kinds: Readonly<Record<Invariant, readonly Witness[]>> = {
     ...report.anomalies,
     projection: evident.different.map(({ room, seq }) => ({
@@ -54,10 +53,10 @@ export async function verdictOf(
     })),
     unsettled:
       settledMs === undefined ? [{ what: `not everyone had everything ${judge.settleSeconds} s later` }] : [],
-    ghosts: inWords(presence?.ghosts),
-    falseOffline: inWords(presence?.falseOffline),
-    unseen: inWords(presence?.unseen),
-    versionOrder: inWords(presence?.outOfOrder),
+    ghosts: presence?.ghosts ?? [],
+    falseOffline: presence?.falseOffline ?? [],
+    unseen: presence?.unseen ?? [],
+    versionOrder: presence?.outOfOrder ?? [],
     troubled: cast.troubles.map(({ observer, what, atMs }) => ({
       ...{ observer },
       what: `after ${(atMs / 1_000).toFixed(1)} s, ${observer}: ${what}`,

@@ -8,6 +8,8 @@ export interface Witness {
   readonly actor?: string
   readonly command?: string
   readonly observer?: string
+  /** Of what has no command that could be looked up: milliseconds since the epoch. */
+  readonly at?: number
 }
 
 export interface Report {

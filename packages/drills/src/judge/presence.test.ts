@@ -60,7 +60,14 @@ describe('what is not', () => {
     const late = [came(0), went(10_000), { ...came(40_000), since: 38_000 }]
     const said = (at: number) =>
       verdictOf(late, [0, 'online'], [18_000, 'offline'], [at, 'online'], [at + 1_000, 'offline'])
-    expect(said(25_000).ghosts).toEqual(['ada left: said to be online 15000 ms later'])
+    expect(said(25_000).ghosts).toEqual([
+      {
+        at: 25_000,
+        what: expect.stringMatching(
+          /^ada left: said to be online by presence.signals\[\d+\]@2 15000 ms later$/,
+        ),
+      },
+    ])
     // Whoever has begun to come back may be seen before they know that they are back.
     expect(said(38_500).ghosts).toEqual([])
   })

@@ -1,4 +1,4 @@
-import { type PresenceState, presenceTimes } from '@klatsch/contracts'
+import { type PresenceState, presencePartitionOf, presenceTimes, topics } from '@klatsch/contracts'
 
 /** Somebody who is said to be here so long after they went is a ghost. */
 export const GHOST_MS = 10_000
@@ -24,6 +24,12 @@ export interface Told {
   readonly at: number
 }
 
+/** What was found, and when: milliseconds, of the clock of passages. */
+interface Noted {
+  readonly what: string
+  readonly at: number
+}
+
 export interface Verdict {
   /** How often observers were told something. */
   readonly told: number
@@ -32,13 +38,13 @@ export interface Verdict {
   /** By why they came: milliseconds until the observer was told of it; none where they were never gone to it. */
   readonly back: Record<string, number[]>
   /** Said to be here longer than `GHOST_MS` after they went, or again once they were said to be gone. */
-  readonly ghosts: string[]
+  readonly ghosts: Noted[]
   /** Said to be offline while they were here, or had gone for a moment only. */
-  readonly falseOffline: string[]
+  readonly falseOffline: Noted[]
   /** Here for longer than `GHOST_MS`, and said to be offline all the time. */
-  readonly unseen: string[]
+  readonly unseen: Noted[]
   /** Told in another order than that of versions. */
-  readonly outOfOrder: string[]
+  readonly outOfOrder: Noted[]
 }
 
 /**
@@ -64,9 +70,10 @@ export function judge(
       for (const [index, one] of mine.entries()) {
         const before = mine[index - 1]
         if (before && one.version <= before.version)
-          verdict.outOfOrder.push(
-            `${user}: ${one.state} ${one.version} after ${before.state} ${before.version}`,
-          )
+          verdict.outOfOrder.push({
+            at: one.at,
+            what: `${user}: ${one.state} ${one.version} after ${before.state} ${before.version}`,
+          })
       }
       judgePerson(user, happened.get(user) ?? [], mine, until, verdict)
     }
@@ -82,6 +89,8 @@ function judgePerson(
   verdict: Verdict,
 ): void {
   for (const [index, passage] of passages.entries()) {
+    const found = (kind: 'ghosts' | 'falseOffline' | 'unseen', at: number, what: string) =>
+      verdict[kind].push({ at, what: `${user} ${passage.why}: ${what}` })
     const end = passages[index + 1]?.at ?? until
     const within = told.filter(({ at }) => at >= passage.at && at < end)
     const stateBefore = told.findLast(({ at }) => at < passage.at)?.state
@@ -89,33 +98,35 @@ function judgePerson(
     if (passage.kind === 'went') {
       const offline = within.find(({ state }) => state === 'offline')
       if (offline && end - passage.at < HASTY_MS && end < until)
-        verdict.falseOffline.push(`${user} ${passage.why}: offline, and back after ${end - passage.at} ms`)
+        found('falseOffline', offline.at, `offline${by(offline)}, and back after ${end - passage.at} ms`)
       if (offline) note(verdict.gone, passage.why, offline.at - passage.at)
       const lasted = (offline?.at ?? end) - passage.at
       if (lasted > GHOST_MS && !wasOffline)
-        verdict.ghosts.push(`${user} ${passage.why}: still here after ${lasted} ms`)
+        found('ghosts', passage.at + GHOST_MS, `still here after ${lasted} ms`)
       const back = passages[index + 1]?.since ?? end
       const risen = within.find(
         ({ at, state }) =>
           state !== 'offline' && at < back && at > Math.min(offline?.at ?? end, passage.at + GHOST_MS),
       )
       if (risen)
-        verdict.ghosts.push(
-          `${user} ${passage.why}: said to be ${risen.state} ${risen.at - passage.at} ms later`,
-        )
+        found('ghosts', risen.at, `said to be ${risen.state}${by(risen)} ${risen.at - passage.at} ms later`)
       continue
     }
     const online = within.find(({ state }) => state !== 'offline')
     if (online && wasOffline) note(verdict.back, passage.why, online.at - passage.at)
     if (!online && wasOffline && end - passage.at > GHOST_MS)
-      verdict.unseen.push(`${user} ${passage.why}: not said to be here after ${end - passage.at} ms`)
-    for (const { at, state } of within) {
-      const first = index === 0 || at - passage.at > ON_ITS_WAY_MS
-      if (state === 'offline' && first)
-        verdict.falseOffline.push(`${user} ${passage.why}: said to be offline ${at - passage.at} ms later`)
+      found('unseen', passage.at + GHOST_MS, `not said to be here after ${end - passage.at} ms`)
+    for (const one of within) {
+      const first = index === 0 || one.at - passage.at > ON_ITS_WAY_MS
+      if (one.state === 'offline' && first)
+        found('falseOffline', one.at, `said to be offline${by(one)} ${one.at - passage.at} ms later`)
     }
   }
 }
+
+/** The record that brought it about: its offset is the version. */
+const by = ({ user, version }: Told): string =>
+  ` by ${topics.presenceSignals.name}[${presencePartitionOf(user)}]@${version}`
 
 function note(times: Record<string, number[]>, why: string, ms: number): void {
   const list = times[why] ?? []
