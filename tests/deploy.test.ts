@@ -3,7 +3,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { closeCodes } from '@klatsch/contracts'
-import { printDrill, registerAccounts, resized, runDrill, scenarioOf, type Target } from '@klatsch/drills'
+import {
+  printDrill,
+  recordAt,
+  registerAccounts,
+  resized,
+  runDrill,
+  scenarioOf,
+  type Target,
+} from '@klatsch/drills'
 import { freePorts, type Stack, startStack } from '@klatsch/local-stack'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { dial } from './system/wire.ts'
@@ -64,7 +72,7 @@ test('[W11] every service is replaced while people talk: nothing lost, doubled o
     { seconds: 5 },
   )
   const target: Target = {
-    ...{ name: 'the stack', baseUrl: stack.urls.gateway, databaseUrl: stack.databaseUrl, bugs: [] },
+    ...{ name: 'the stack', baseUrl: stack.urls.gateway, record: recordAt(stack.databaseUrl), bugs: [] },
     restart: () => stack.restart([]),
   }
   const report = await runDrill({

@@ -1,4 +1,4 @@
-import { printDrill, resized, runDrill, runningStack, scenarioOf } from '@klatsch/drills'
+import { printDrill, recordAt, resized, runDrill, runningStack, scenarioOf } from '@klatsch/drills'
 import { expect, inject, test } from 'vitest'
 
 // The long form: npm run drill -- lossy-network --seconds 600
@@ -7,7 +7,7 @@ test('[D2] [D3] [D5] people whose connections are cut, silenced, delayed and nar
   const lines: string[] = []
   const report = await runDrill({
     scenario: resized(scenarioOf('lossy-network'), { seconds: 12, size: 0.6 }),
-    target: { ...runningStack(dataDir), databaseUrl },
+    target: { ...runningStack(dataDir), record: recordAt(databaseUrl) },
     log: (line) => lines.push(line),
   })
   console.log(printDrill(report))

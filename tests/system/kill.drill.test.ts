@@ -1,4 +1,4 @@
-import { printDrill, runDrill, runningStack, scenarioOf } from '@klatsch/drills'
+import { printDrill, recordAt, runDrill, runningStack, scenarioOf } from '@klatsch/drills'
 import { expect, inject, test } from 'vitest'
 
 test('20 people in 20 rooms while everything is killed with -9: nothing lost, doubled or out of order', async () => {
@@ -9,7 +9,7 @@ test('20 people in 20 rooms while everything is killed with -9: nothing lost, do
   const once = { ...rest, load: { ...load, perSecond: 66, seconds: 45 }, steps: steps.slice(0, 4) }
   const report = await runDrill({
     scenario: once,
-    target: { ...runningStack(dataDir), databaseUrl },
+    target: { ...runningStack(dataDir), record: recordAt(databaseUrl) },
     log: (line) => lines.push(line),
   })
   console.log(printDrill(report))

@@ -5,6 +5,7 @@ import {
   makeRoomsOf,
   type Person,
   readPostgres,
+  recordAt,
   registerAccounts,
   runLoad,
   seededRandom,
@@ -72,7 +73,7 @@ describe.skipIf(inject('stack').dataDir === '')('a server is away while people w
       const attempts = await attemptsSince(began)
       const commands = await commandsSince(began)
 
-      const { reads } = await readPostgres(inject('stack').databaseUrl, rooms)
+      const { reads } = await readPostgres(recordAt(inject('stack').databaseUrl), rooms)
       const heads = new Map(reads.map(({ room, seq }) => [room, seq]))
       for (const { room, seq } of reads) heads.set(room, Math.max(seq, heads.get(room)!))
       const everyoneHasAll = () =>

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import type { DrillReport, Scenario } from '@klatsch/contracts'
 import {
   liveLine,
-  ownStack,
   pageOf,
   printDrill,
   resized,
@@ -12,8 +11,9 @@ import {
   shippedScenarios,
 } from '@klatsch/drills'
 import { type Command, Option } from 'commander'
+import { openTarget } from './drill-target.ts'
 import { painter, table } from './format.ts'
-import { CliError } from './stack.ts'
+import { CliError, type Terminal } from './stack.ts'
 import { numberOf } from './units.ts'
 
 /** Seeds of each drill; what kills parts has the most luck in it. */
@@ -21,16 +21,12 @@ const ROUNDS = { quick: { kill: 1, other: 1 }, full: { kill: 10, other: 3 } } as
 
 interface Options {
   readonly rounds: keyof typeof ROUNDS
+  readonly on: string
   readonly seed?: string
   readonly seconds?: string
   readonly size?: string
   readonly reports?: string
   readonly json?: boolean
-}
-
-interface Terminal {
-  readonly env: NodeJS.ProcessEnv
-  readonly signal: AbortSignal
 }
 
 /** A drill that was run, or why it could not be. */
@@ -51,6 +47,7 @@ export function drillRoundsCommand(program: Command, terminal: Terminal): void {
         .choices(Object.keys(ROUNDS))
         .default('full'),
     )
+    .option('--on <where>', 'as of drill: own, running, compose, compose:<project> or an address', 'own')
     .option('--seed <n>', 'of the first round; the next ones count on')
     .option('--seconds <n>', 'stretch or shorten each time line')
     .option('--size <n>', 'multiply people and messages, such as 0.5')
@@ -65,7 +62,7 @@ export function drillRoundsCommand(program: Command, terminal: Terminal): void {
 }
 
 async function runRounds(names: readonly string[], options: Options, terminal: Terminal): Promise<Row[]> {
-  const { env, signal } = terminal
+  const { signal } = terminal
   const seconds = numberOf('--seconds', options.seconds)
   const size = numberOf('--size', options.size)
   const scenarios = (names.length > 0 ? names.map(scenarioOf) : shippedScenarios()).map((scenario) =>
@@ -74,6 +71,8 @@ async function runRounds(names: readonly string[], options: Options, terminal: T
   const first = numberOf('--seed', options.seed) ?? Date.now() % 1_000_000
   const { kill, other } = ROUNDS[options.rounds]
   const roundsOf = ({ name }: Scenario) => (name.startsWith('kill') ? kill : other)
+  // Elsewhere all is known before the first begins.
+  if (options.on !== 'own') await openTarget(options.on, scenarios, terminal, console.error)
   const rows: Row[] = []
   if (options.reports !== undefined) mkdirSync(options.reports, { recursive: true })
   for (let round = 0; !signal.aborted; round += 1) {
@@ -85,7 +84,7 @@ async function runRounds(names: readonly string[], options: Options, terminal: T
       mine.filter((each) => each.kafkaDiskMb),
     ]
     for (const some of [usual, ...special.map((each) => [each])]) {
-      if (some.length > 0) rows.push(...(await runRound(some, first + round, options, { env, signal })))
+      if (some.length > 0) rows.push(...(await runRound(some, first + round, options, terminal)))
     }
   }
   return rows
@@ -95,14 +94,13 @@ async function runRounds(names: readonly string[], options: Options, terminal: T
 async function runRound(
   scenarios: readonly Scenario[],
   seed: number,
-  { reports }: Options,
-  { env, signal }: Terminal,
+  { on, reports }: Options,
+  terminal: Terminal,
 ): Promise<Row[]> {
   const live = liveLine(process.stderr)
-  const gateways = Math.max(...scenarios.map((scenario) => scenario.gateways))
+  const { signal } = terminal
   const rows: Row[] = []
-  const { kafkaDiskMb } = scenarios[0]!
-  const target = await ownStack({ gateways, kafkaDiskMb, bugs: [], env, log: live.log, signal })
+  const target = await openTarget(on, scenarios, terminal, live.log)
   try {
     for (const scenario of scenarios) {
       if (signal.aborted) break

@@ -1,23 +1,22 @@
 import { writeFileSync } from 'node:fs'
 import { type Bug, type DrillReport, knownBugs, type Scenario } from '@klatsch/contracts'
 import {
-  addressOf,
   DrillError,
   liveLine,
-  type OpenTarget,
-  ownStack,
+  needs,
+  needsOf,
   pageOf,
   printDrill,
   resized,
   runDrill,
-  runningStack,
   scenarioOf,
   shippedScenarios,
 } from '@klatsch/drills'
 import { Problem } from '@klatsch/local-stack'
 import { type Command, Option } from 'commander'
+import { openTarget, placesOf } from './drill-target.ts'
 import { painter } from './format.ts'
-import { CliError, dataDirOf } from './stack.ts'
+import { CliError, type Terminal } from './stack.ts'
 import { numberOf } from './units.ts'
 
 /** As commander gives them. */
@@ -34,19 +33,16 @@ interface DrillOptions {
 
 const LINE = 100
 
-interface Terminal {
-  readonly env: NodeJS.ProcessEnv
-  readonly signal: AbortSignal
-}
-
 const EXAMPLES = `
   klatsch drill --list
   klatsch drill kill-chat --seed 7 --report kill-chat.html
   klatsch drill reorder --bugs gap-fill-off          to see the check find something
   klatsch drill my-own.json --on running             against what "npm start" runs
+  klatsch drill kill-kafka --on compose              against the containers of the project klatsch, by podman
 
 A drill is a file (packages/drills/scenarios has those that come with Klatsch): who talks, what is done to the stack when, and what must
-hold all the same. The same seed does the same things at the same times. Exit codes: 0 it holds, 1 it does not, 130 interrupted.`
+hold all the same. The same seed does the same things at the same times. Exit codes: 0 it holds, 1 it does not or
+cannot be run there, 130 interrupted.`
 
 export function drillCommand(program: Command, terminal: Terminal): void {
   program
@@ -57,7 +53,7 @@ export function drillCommand(program: Command, terminal: Terminal): void {
     .option('--seed <n>', 'what chance decides by; another one each time when left out')
     .option(
       '--on <where>',
-      'own: a stack for this drill alone; running: what "npm start" runs; or an address',
+      'own: a stack for this drill alone; running: what "npm start" runs; compose, or compose:<project>: containers; or an address',
       'own',
     )
     .option('--bugs <names>', 'put deliberate bugs into the services of its own stack, separated by commas')
@@ -75,15 +71,28 @@ export function drillCommand(program: Command, terminal: Terminal): void {
 /** The drills there are, each with what it shows, for people or as JSON. */
 function listDrills(json: boolean | undefined, { env }: Terminal): string {
   const scenarios = shippedScenarios()
-  if (json) return JSON.stringify(scenarios, null, 2)
+  if (json)
+    return JSON.stringify(
+      scenarios.map((scenario) => ({ scenario, needs: needsOf(scenario), on: placesOf(scenario) })),
+      null,
+      2,
+    )
   const paint = painter(process.stdout, env)
   const width = Math.max(...scenarios.map(({ name }) => name.length)) + 2
   return scenarios
-    .flatMap(({ name, title, shows }) => [
-      `${paint('cyan', name.padEnd(width))}${paint('bold', title)}`,
-      ...wrapped(shows, LINE - width).map((line) => `${' '.repeat(width)}${line}`),
+    .flatMap((scenario) => [
+      `${paint('cyan', scenario.name.padEnd(width))}${paint('bold', scenario.title)}`,
+      ...wrapped(scenario.shows, LINE - width).map((line) => `${' '.repeat(width)}${line}`),
+      ...wrapped(whereOf(scenario), LINE - width).map((line) => `${' '.repeat(width)}${paint('dim', line)}`),
     ])
     .join('\n')
+}
+
+/** What it needs, and where there is that. */
+function whereOf(scenario: Scenario): string {
+  const wanted = needsOf(scenario).map((need) => needs[need])
+  const places = `--on ${placesOf(scenario).join(', ')}`
+  return wanted.length === 0 ? places : `needs ${wanted.join('; ')}: ${places}`
 }
 
 /** In lines of so many characters at most. */
@@ -102,7 +111,7 @@ async function drill(name: string, options: DrillOptions, terminal: Terminal): P
   const scenario = wanted(name, options)
   const live = liveLine(process.stderr)
   try {
-    const target = await open(scenario, options.on, terminal, live.log)
+    const target = await openTarget(options.on, [scenario], terminal, live.log)
     let report: DrillReport | undefined
     try {
       report = await runDrill({
@@ -140,21 +149,4 @@ function wanted(name: string, options: DrillOptions): Scenario {
 function bugOf(name: string): Bug {
   if (Object.hasOwn(knownBugs, name)) return name as Bug
   throw new CliError(`there is no bug "${name}". There are: ${Object.keys(knownBugs).join(', ')}.`)
-}
-
-/** `own`, `running`, or an address. @throws CliError */
-async function open(
-  { bugs, gateways, kafkaDiskMb }: Scenario,
-  on: string,
-  { env, signal }: Terminal,
-  log: (line: string) => void,
-): Promise<OpenTarget> {
-  if (on === 'own') return ownStack({ bugs, gateways, kafkaDiskMb, env, log, signal })
-  if (bugs.length > 0)
-    throw new CliError('bugs are put into a stack of its own alone: leave --on out, or --bugs.')
-  if (on === 'running') return runningStack(dataDirOf(env))
-  if (URL.canParse(on)) return addressOf(on, env.KLATSCH_TOKEN)
-  throw new CliError(
-    `--on "${on}" is not understood. Say own, running, or an address such as http://localhost:8080.`,
-  )
 }

@@ -8,6 +8,7 @@ import { CliError, dataDirOf, runningStack } from './stack.ts'
 
 const ANSWER_MS = 60_000
 const AWAY = 503
+const STATUS_MS = 10_000
 const AGAIN_MS = 500
 /** Just after an outage it may take a while until people can sign in. */
 const LOGIN_MS = 10_000
@@ -86,6 +87,24 @@ async function call(
   throw new CliError(
     `${problem?.detail ?? `the server answered ${answer.status}`} (${problem?.code ?? answer.status})`,
   )
+}
+
+/** What it answers there; undefined: nothing. */
+export async function statusOf(url: string, token?: string): Promise<number | undefined> {
+  const headers: Record<string, string> = token ? { authorization: `Bearer ${token}` } : {}
+  const answer = await fetch(url, { headers, signal: AbortSignal.timeout(STATUS_MS) }).catch(() => undefined)
+  await answer?.body?.cancel()
+  return answer?.status
+}
+
+/** Of an administrator there: KLATSCH_TOKEN, or asked for where there is somebody to ask; else undefined. */
+export async function tokenAt(
+  base: string,
+  env: NodeJS.ProcessEnv,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  if (env.KLATSCH_TOKEN) return env.KLATSCH_TOKEN
+  return process.stdin.isTTY ? login(base, await ask(), signal) : undefined
 }
 
 async function login(base: string, account: Credentials, signal: AbortSignal): Promise<string> {

@@ -1,4 +1,8 @@
+export type { Controls, PartNow } from './engine/chaos.ts'
 export * from './engine/controls.ts'
+export type { Instance } from './engine/instances.ts'
+export { labAt } from './engine/lab.ts'
+export * from './engine/needs.ts'
 export * from './engine/run.ts'
 export * from './engine/target.ts'
 export * from './engine/targets.ts'

@@ -93,9 +93,9 @@ export async function perform(step: DrillStep, stage: Stage): Promise<void> {
         await freeze(target.controls!, step.part, ms, signal)
         return
       }
-      instance.signal('SIGSTOP')
+      await instance.signal('SIGSTOP')
       await pause(systemScheduler, ms, signal)
-      instance.signal('SIGCONT')
+      await instance.signal('SIGCONT')
       return
     }
     case 'restart':
@@ -112,7 +112,7 @@ export async function perform(step: DrillStep, stage: Stage): Promise<void> {
     case 'stop': {
       const instance = await launched.get(step.name)
       if (!instance) throw new DrillError(`${step.name} does not run`)
-      instance.signal('SIGTERM')
+      await instance.signal('SIGTERM')
       await instance.ended
       launched.delete(step.name)
       return
@@ -184,7 +184,7 @@ async function kill(part: string, stage: Stage): Promise<void> {
   const instance = await stage.launched.get(part)
   if (instance) {
     stage.launched.delete(part)
-    instance.signal('SIGKILL')
+    await instance.signal('SIGKILL')
     await instance.ended
     return
   }
@@ -195,7 +195,7 @@ async function kill(part: string, stage: Stage): Promise<void> {
 /** What was killed a moment ago must be back to be killed again. */
 async function isUp(part: string, { target, signal }: Stage): Promise<void> {
   const { controls } = target
-  await until(`${part} is up`, () => controls!.look(part).ready, signal)
+  await until(`${part} is up`, async () => (await controls!.look(part)).ready, signal)
 }
 
 function roomAt(cast: Cast, index: number): string {

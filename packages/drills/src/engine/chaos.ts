@@ -3,9 +3,16 @@ import { pause, systemScheduler } from '@klatsch/streams'
 const POLL_MS = 50
 const BACK_MS = 90_000
 
+/** A part as it is now. */
+export interface PartNow {
+  /** Undefined: it does not run. */
+  readonly pid: number | undefined
+  readonly ready: boolean
+}
+
 /** The processes of a stack, by the name of the part. */
 export interface Controls {
-  look(part: string): { readonly pid: number | undefined; readonly ready: boolean }
+  look(part: string): Promise<PartNow>
   /** With -9; the stack starts it again. */
   kill(part: string): Promise<void>
   /** Stops it in its tracks; it goes on by itself after so long, whatever becomes of who asked for it. */
@@ -16,10 +23,14 @@ export interface Controls {
 
 /** Kills a part with -9 and waits until another process of that name answers. Resolves with how long it was away. */
 export async function killAndWait(controls: Controls, part: string, signal?: AbortSignal): Promise<number> {
-  const { pid } = controls.look(part)
+  const { pid } = await controls.look(part)
   const start = systemScheduler.now()
   await controls.kill(part)
-  await until(`${part} is back`, () => controls.look(part).ready && controls.look(part).pid !== pid, signal)
+  const isBack = async () => {
+    const now = await controls.look(part)
+    return now.ready && now.pid !== pid
+  }
+  await until(`${part} is back`, isBack, signal)
   return systemScheduler.now() - start
 }
 

@@ -4,7 +4,7 @@ import type { Controls } from './chaos.ts'
 /** The parts of a stack that this process started. */
 export function controlsOfStack(stack: Stack): Controls {
   return {
-    look(part) {
+    async look(part) {
       const supervised = stack.parts.get(part)
       return { pid: supervised?.pid, ready: supervised?.state.kind === 'ready' }
     },
@@ -23,7 +23,7 @@ export function controlsOfDataDir(dataDir: string): Controls {
     return found
   }
   return {
-    look(part) {
+    async look(part) {
       const there = run()?.parts[part]
       return { pid: there?.process?.pid, ready: there?.state === 'ready' }
     },

@@ -6,10 +6,11 @@ import { fileURLToPath } from 'node:url'
 import { freePorts, type Stack } from '@klatsch/local-stack'
 import { until } from './chaos.ts'
 
-/** One more instance of a service than the stack has, as a process of its own, which nobody starts again. */
+/** One more instance of a service than the stack has, which nobody starts again. */
 export interface Instance {
-  readonly url: string
-  signal(signal: NodeJS.Signals): void
+  /** Where it takes calls, from where the drill is run; absent where it can be reached by the stack alone. */
+  readonly url?: string
+  signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGTERM' | 'SIGKILL'): Promise<void>
   readonly ended: Promise<void>
 }
 
@@ -20,7 +21,7 @@ const instanceNameOf = (name: string): string => `${name}_${randomUUID().slice(0
 /** Whether what is called so on the log was launched under that name. */
 export const isInstanceOf = (name: string, instance: string): boolean => instance.startsWith(`${name}_`)
 
-/** Starts it and resolves when it is ready. `env`: what the stack's own services were started with. */
+/** Starts it as a process of its own, and resolves when it is ready. `env`: what the stack's own services were started with. */
 export async function launchInstance(
   stack: Pick<Stack, 'brokers' | 'urls' | 'databaseUrl'>,
   service: 'chat' | 'gateway' | 'presence',
@@ -59,5 +60,5 @@ export async function launchInstance(
     )
     return answer?.ok ?? false
   })
-  return { url, ended, signal: (signal) => void child.kill(signal) }
+  return { url, ended, signal: async (signal) => void child.kill(signal) }
 }

@@ -11,7 +11,8 @@ import { seededRandom } from '../random.ts'
 import type { Launched, Stage } from './actions.ts'
 import { type Cast, gather } from './cast.ts'
 import type { Instance } from './instances.ts'
-import { requireAble, type Target } from './target.ts'
+import { requireAble } from './needs.ts'
+import type { Target } from './target.ts'
 import { type Performed, runTimeline, timesOf, withRecovery } from './timeline.ts'
 import { type Evident, verdictOf } from './verdict.ts'
 import { createWatch, type Watch } from './watch.ts'
@@ -149,26 +150,25 @@ function seatAudience(
   return seat({
     ...common,
     people: load.audience,
-    gateways: new Map(gateways.map(({ name }) => [name, running.get(name)!.url])),
+    gateways: new Map(gateways.map(({ name }) => [name, running.get(name)!.url!])),
     random: seededRandom(seed + 3),
   })
 }
 
 /** How far each room is, by the record where it can be read. */
-const headsOf = ({ databaseUrl }: Target, cast: Cast): Promise<ReadonlyMap<string, number>> =>
-  databaseUrl === undefined ? headsOverHttp(cast.apiOf, cast.rooms) : headsInPostgres(databaseUrl, cast.rooms)
+const headsOf = ({ record }: Target, cast: Cast): Promise<ReadonlyMap<string, number>> =>
+  record === undefined ? headsOverHttp(cast.apiOf, cast.rooms) : headsInPostgres(record, cast.rooms)
 
 /** What everyone sent and saw, what the copies have, and what the system says of commands without a good end. */
-async function historyOf({ databaseUrl, brokers }: Target, cast: Cast, logFrom: LogPosition | undefined) {
+async function historyOf({ record, brokers }: Target, cast: Cast, logFrom: LogPosition | undefined) {
   const { rooms, observers, programs, accounts } = cast
-  const record =
-    databaseUrl === undefined ? { reads: [], different: [] } : await readPostgres(databaseUrl, rooms)
+  const recorded = record === undefined ? { reads: [], different: [] } : await readPostgres(record, rooms)
   const persons = [...observers, ...programs].map(({ person }) => person)
   const sends = persons.flatMap((person) => person.sends)
   const history: History = {
     sends,
     reads: [
-      ...record.reads,
+      ...recorded.reads,
       ...(await readHttp(cast.apiOf, rooms)),
       ...(brokers && logFrom ? await readLog(brokers, logFrom, rooms) : []),
       ...persons.flatMap((person) => person.reads),
@@ -176,11 +176,11 @@ async function historyOf({ databaseUrl, brokers }: Target, cast: Cast, logFrom: 
     observers: observers.flatMap(({ person, rooms }) =>
       rooms.map((room) => ({ observer: person.name, room, from: 1 })),
     ),
-    copies: ['http', ...(databaseUrl ? ['postgres'] : []), ...(brokers && logFrom ? ['log'] : [])],
+    copies: ['http', ...(record ? ['postgres'] : []), ...(brokers && logFrom ? ['log'] : [])],
     skips: persons.flatMap((person) => person.skips),
     answers: await askOutcomes(new Map(accounts.map(({ actor, api }) => [actor, api])), sends),
   }
-  return { history, different: record.different }
+  return { history, different: recorded.different }
 }
 
 /** Whatever came of it: nothing that was done to the stack stays. */
@@ -189,7 +189,7 @@ async function cleanUp(target: Target, launched: Launched, { steps }: Scenario):
   if (steps.some((step) => step.do === 'network')) await target.network!.halt().catch(() => {})
   for (const launching of await Promise.allSettled(launched.values())) {
     if (launching.status === 'rejected') continue
-    launching.value.signal('SIGKILL')
+    await launching.value.signal('SIGKILL')
     await launching.value.ended
   }
 }

@@ -13,6 +13,7 @@ import {
   readRunFile,
   startStack,
 } from '@klatsch/local-stack'
+import { recordAt } from '../people/records.ts'
 import { controlsOfDataDir, controlsOfStack } from './controls.ts'
 import { launchInstance } from './instances.ts'
 import { labAt } from './lab.ts'
@@ -67,9 +68,10 @@ export async function ownStack(options: {
   return {
     name: 'a stack of its own',
     baseUrl: stack.urls.gateway,
-    databaseUrl: stack.databaseUrl,
+    record: recordAt(stack.databaseUrl),
     brokers: stack.brokers,
     controls: controlsOfStack(stack),
+    parts: [...stack.parts.keys()],
     restart: (parts) => stack.restart(parts),
     launch: (service, name) => launchInstance(stack, service, { name, env, logs }),
     lab: labAt(stack.urls.gateway, tokenOf(stack.urls.gateway, stack.accounts[0]!)),
@@ -79,6 +81,7 @@ export async function ownStack(options: {
     },
     ...(stack.disk && { disk: stack.disk }),
     ...{ logs, bugs },
+    without: { disk: 'it was started without one' },
     async close(keep) {
       await stack.stop()
       if (keep) log(`logs and data are kept in ${dataDir}`)
@@ -98,6 +101,7 @@ export function runningStack(dataDir: string): OpenTarget {
     baseUrl: internal.gateway,
     brokers: run.brokers,
     controls: controlsOfDataDir(dataDir),
+    parts: Object.keys(run.parts),
     ...(control && {
       restart: (parts: readonly string[]) => askToRestart(control, parts, () => {}),
       network: {
@@ -108,9 +112,18 @@ export function runningStack(dataDir: string): OpenTarget {
     ...(administrator && { lab: labAt(internal.gateway, tokenOf(internal.gateway, administrator)) }),
     logs: join(dataDir, 'logs'),
     bugs: [],
+    without: {
+      instances: 'only a stack that was started for the drill, or containers, can be given some',
+      gateways: 'only a stack that was started for the drill can be given some',
+      disk: 'its Kafka is on the disk of the machine',
+      ...(!control && { restart: 'it is still starting', network: 'it is still starting' }),
+      lab: `no administrator is known on ${dataDir}`,
+    },
     close: async () => {},
   }
 }
+
+const FAR = 'behind an address nothing can be done to them'
 
 /** Whatever answers at an address; with an administrator's token its laboratory, too. */
 export function addressOf(baseUrl: string, token?: string): OpenTarget {
@@ -120,6 +133,10 @@ export function addressOf(baseUrl: string, token?: string): OpenTarget {
     baseUrl: origin,
     ...(token && { lab: labAt(origin, async () => token) }),
     bugs: [],
+    without: {
+      ...{ controls: FAR, restart: FAR, instances: FAR, gateways: FAR, log: FAR, network: FAR, disk: FAR },
+      lab: 'set KLATSCH_TOKEN to the access token of an administrator',
+    },
     close: async () => {},
   }
 }

@@ -110,7 +110,7 @@ function presenceOf(verdict: Verdict, people: number): NonNullable<DrillReport['
 
 /** Whether there was something to judge it by. */
 function isJudgeable(name: Invariant, { target, audience }: Evident): boolean {
-  if (name === 'projection') return target.databaseUrl !== undefined
+  if (name === 'projection') return target.record !== undefined
   return audience !== undefined || !OF_PRESENCE.includes(name)
 }
 

@@ -9,50 +9,57 @@ const PAGE = 200
 const PATIENCE_MS = 60_000
 const AGAIN_MS = 500
 
-async function inPostgres<T>(databaseUrl: string, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({
-    connectionString: databaseUrl,
-    statement_timeout: 60_000,
-    connectionTimeoutMillis: 10_000,
-  })
-  await client.connect()
-  try {
-    return await work(client)
-  } finally {
-    await client.end()
+/** Asks Postgres something about rooms, which are `$1`; the rows are objects by the names of their columns. */
+export type AskRecord = <Row extends object>(sql: string, rooms: readonly string[]) => Promise<Row[]>
+
+/** Whose address is known. */
+export const recordAt =
+  (databaseUrl: string): AskRecord =>
+  async <Row extends object>(sql: string, rooms: readonly string[]) => {
+    const client = new Client({
+      connectionString: databaseUrl,
+      statement_timeout: 60_000,
+      connectionTimeoutMillis: 10_000,
+    })
+    await client.connect()
+    try {
+      return (await client.query<Row>(sql, [rooms])).rows
+    } finally {
+      await client.end()
+    }
   }
-}
 
 /** How far each of these rooms is, as Postgres says. */
-export const headsInPostgres = (databaseUrl: string, rooms: readonly string[]) =>
-  inPostgres(databaseUrl, async (client) => {
-    const { rows } = await client.query<{ stream: string; head: string }>(
-      'SELECT stream, max(seq) AS head FROM stream_events WHERE stream = ANY($1) GROUP BY stream',
-      [rooms],
-    )
-    return new Map(rows.map(({ stream, head }) => [stream, Number(head)]))
-  })
+export async function headsInPostgres(
+  ask: AskRecord,
+  rooms: readonly string[],
+): Promise<Map<string, number>> {
+  const rows = await ask<{ stream: string; head: string | number }>(
+    'SELECT stream, max(seq) AS head FROM stream_events WHERE stream = ANY($1) GROUP BY stream',
+    rooms,
+  )
+  return new Map(rows.map(({ stream, head }) => [stream, Number(head)]))
+}
 
 /** What Postgres has of these rooms, and the messages of its read table that differ from what its events say. */
-export const readPostgres = (databaseUrl: string, rooms: readonly string[]) =>
-  inPostgres(databaseUrl, async (client) => {
-    const events = await client.query<{ bytes: string }>(
-      'SELECT bytes FROM stream_events WHERE stream = ANY($1) ORDER BY stream, seq',
-      [rooms],
-    )
-    const different = await client.query<{ room: string; seq: string }>(
-      `SELECT coalesce(e.stream, m.room) AS room, coalesce(e.seq, m.seq) AS seq FROM
-         (SELECT stream, seq, id, bytes::jsonb #>> '{data,text}' AS text FROM stream_events
-          WHERE stream = ANY($1) AND type = 'chat.message.sent.v1') e
-       FULL JOIN (SELECT room, seq, id, text FROM messages WHERE room = ANY($1)) m ON m.room = e.stream AND m.seq = e.seq
-       WHERE (e.id, e.text) IS DISTINCT FROM (m.id, m.text)`,
-      [rooms],
-    )
-    return {
-      reads: events.rows.map(({ bytes }) => readOf('postgres', streamEventSchema.parse(JSON.parse(bytes)))),
-      different: different.rows.map(({ room, seq }) => ({ room, seq: Number(seq) })),
-    }
-  })
+export async function readPostgres(ask: AskRecord, rooms: readonly string[]) {
+  const events = await ask<{ bytes: string }>(
+    'SELECT bytes FROM stream_events WHERE stream = ANY($1) ORDER BY stream, seq',
+    rooms,
+  )
+  const different = await ask<{ room: string; seq: string | number }>(
+    `SELECT coalesce(e.stream, m.room) AS room, coalesce(e.seq, m.seq) AS seq FROM
+       (SELECT stream, seq, id, bytes::jsonb #>> '{data,text}' AS text FROM stream_events
+        WHERE stream = ANY($1) AND type = 'chat.message.sent.v1') e
+     FULL JOIN (SELECT room, seq, id, text FROM messages WHERE room = ANY($1)) m ON m.room = e.stream AND m.seq = e.seq
+     WHERE (e.id, e.text) IS DISTINCT FROM (m.id, m.text)`,
+    rooms,
+  )
+  return {
+    reads: events.map(({ bytes }) => readOf('postgres', streamEventSchema.parse(JSON.parse(bytes)))),
+    different: different.map(({ room, seq }) => ({ room, seq: Number(seq) })),
+  }
+}
 
 /** What `GET /api/rooms/{id}/events` answers for these rooms, from their beginning to their end. */
 export async function readHttp(
