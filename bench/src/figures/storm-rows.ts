@@ -70,6 +70,19 @@ export function rowsOf(
       last(measured.cut),
       last(measured.bareCut),
     ),
+    ...(['killed', 'cut'] as const).map((name) =>
+      row(
+        {
+          what: `processor time of gateway and chat for each who came back, ${
+            name === 'killed' ? "the gateway's start included" : 'gateway alive'
+          }`,
+          unit: 'ms',
+          against: 'that of the server of bare ws',
+        },
+        measured[name].map(({ cpuMs }) => cpuMs),
+        measured[name === 'killed' ? 'barely' : 'bareCut'].map(({ cpuMs }) => cpuMs),
+      ),
+    ),
     row({ what: 'events lost, doubled or of another history, over all sockets', unit: '', aim: '0' }, wrong),
     row(
       { what: 'send → ack of others during it, p99', unit: 'ms', against: 'the same before it' },
