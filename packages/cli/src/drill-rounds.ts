@@ -84,7 +84,12 @@ async function runRounds(names: readonly string[], options: Options, terminal: T
       mine.filter((each) => each.kafkaDiskMb),
     ]
     for (const some of [usual, ...special.map((each) => [each])]) {
-      if (some.length > 0) rows.push(...(await runRound(some, first + round, options, terminal)))
+      if (some.length === 0) continue
+      try {
+        rows.push(...(await runRound(some, first + round, options, terminal)))
+      } catch (error) {
+        if (!signal.aborted) throw error
+      }
     }
   }
   return rows
@@ -124,8 +129,9 @@ async function runRound(
   }
 }
 
-function inTable(rows: readonly Row[], { env }: Terminal): string {
-  if (rows.length === 0) throw new CliError('no drill was run.')
+function inTable(rows: readonly Row[], { env, signal }: Terminal): string {
+  if (rows.length === 0)
+    throw new CliError(signal.aborted ? 'interrupted; no drill was over yet.' : 'no drill was run.')
   const paint = painter(process.stdout, env)
   const cells = rows.map(({ name, seed, report, error }) => {
     const found = (what: string) => report?.found.find(({ invariant }) => invariant === what)?.count ?? 0

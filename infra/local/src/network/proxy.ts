@@ -1,6 +1,7 @@
 import { createServer, type Socket, connect as tcpConnect } from 'node:net'
 import type { NetworkFault, NetworkFaultKind } from './fault.ts'
 import { type Lane, lane } from './lane.ts'
+import { reset } from './reset.ts'
 
 export interface FaultyProxyOptions {
   readonly target: { readonly host: string; readonly port: number }
@@ -55,7 +56,10 @@ export async function startFaultyProxy(options: FaultyProxyOptions): Promise<Fau
     accepted += 1
     count(standing)
     // Whoever counts on being refused is told the same a moment later; so it can be counted who tried.
-    if (standing?.kind === 'cut') return void client.resetAndDestroy()
+    if (standing?.kind === 'cut') {
+      reset(client)
+      return
+    }
     const upstream = tcpConnect({ ...target, allowHalfOpen: true })
     const pair: Pair = { client, server: upstream, lanes: [], struck: undefined, lost: false }
     pairs.add(pair)
@@ -67,7 +71,7 @@ export async function startFaultyProxy(options: FaultyProxyOptions): Promise<Fau
     from.on('error', () => {
       const kind = faultOf(pair)?.kind
       if (kind === 'half-open' || kind === 'stall') pair.lost = true
-      else reset(pair)
+      else resetBoth(pair)
     })
     from.on('close', () => {
       if (from.closed && to.closed) pairs.delete(pair)
@@ -83,21 +87,21 @@ export async function startFaultyProxy(options: FaultyProxyOptions): Promise<Fau
       mayPass() {
         if (faultOf(pair)?.kind !== 'lost-answers' || from !== pair.server) return true
         counts['lost-answers'] += 1
-        reset(pair)
+        resetBoth(pair)
         return false
       },
     })
   }
 
-  function reset(pair: Pair): void {
+  function resetBoth(pair: Pair): void {
     pairs.delete(pair)
-    pair.client.resetAndDestroy()
-    pair.server.resetAndDestroy()
+    reset(pair.client)
+    reset(pair.server)
   }
 
   function meet(pair: Pair): void {
     const kind = faultOf(pair)?.kind
-    if (kind === 'cut' || (pair.lost && kind !== 'half-open' && kind !== 'stall')) reset(pair)
+    if (kind === 'cut' || (pair.lost && kind !== 'half-open' && kind !== 'stall')) resetBoth(pair)
     else for (const each of pair.lanes) each.judge()
   }
 
@@ -142,7 +146,7 @@ export async function startFaultyProxy(options: FaultyProxyOptions): Promise<Fau
       set(undefined)
     },
     async close() {
-      for (const pair of [...pairs]) reset(pair)
+      for (const pair of [...pairs]) resetBoth(pair)
       await new Promise((resolve) => server.close(resolve))
     },
   }
