@@ -21,6 +21,7 @@ export function projectOf(on: string): string | undefined {
 export async function composeTarget(
   project: string,
   tokenAt: (baseUrl: string) => Promise<string | undefined> | undefined,
+  signal: AbortSignal,
 ): Promise<OpenTarget> {
   const stack = await composeStack(project)
   if (stack.address === undefined)
@@ -30,7 +31,7 @@ export async function composeTarget(
   if (ready !== 200) throw new CliError(`${baseUrl} is not ready${ready ? `: it answers ${ready}` : ''}.`)
   const hasLab = stack.parts.includes('lab')
   const token = hasLab ? await tokenAt(baseUrl) : undefined
-  const restart = async (parts: readonly string[]) => stack.restart(parts, () => {})
+  const restart = async (parts: readonly string[]) => stack.restart(parts, () => {}, signal)
   return {
     name: `the containers of ${project}`,
     baseUrl,

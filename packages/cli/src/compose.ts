@@ -30,9 +30,13 @@ export interface ComposeStack {
   wake(part: string): Promise<string>
   /**
    * One after the other, each healthy before the next. Of a service of which there is only one, one more stands in meanwhile, where
-   * podman knows how the first was made. Nobody named: all services.
+   * podman knows how the first was made. Nobody named: all services. With `signal`, what was not begun then is left as it is.
    */
-  restart(named: readonly string[], onDone: (part: string, ms: number) => void): Promise<void>
+  restart(
+    named: readonly string[],
+    onDone: (part: string, ms: number) => void,
+    signal?: AbortSignal,
+  ): Promise<void>
   /** One more container like that of the service, which nobody starts again. Resolves when it is healthy. */
   launch(service: string, name: string): Promise<Spare>
   /** Where the stack is reached from outside; undefined when it is not. */
@@ -185,7 +189,7 @@ export async function composeStack(project: string): Promise<ComposeStack> {
       await podman(['unpause', id])
       return id
     },
-    async restart(named, onDone) {
+    async restart(named, onDone, signal) {
       const chosen = named.length > 0 ? named : SERVICES
       const among = lasting.filter(({ part }) => chosen.includes(part) || chosen.includes(serviceOf(part)))
       const strangers = named.filter(
@@ -193,6 +197,7 @@ export async function composeStack(project: string): Promise<ComposeStack> {
       )
       if (strangers.length > 0) throw new CliError(`there is no container of ${strangers.join(', ')}.`)
       for (const { part, id, madeBy } of among) {
+        if (signal?.aborted) return
         const began = Date.now()
         const service = serviceOf(part)
         const alone = lasting.filter((each) => serviceOf(each.part) === service).length === 1

@@ -53,7 +53,7 @@ export async function openTarget(
     needsOf(scenario).some((need) => need === 'lab' || need === 'network'),
   )
   const token = (base: string) => (wantsLab ? tokenAt(base, env, signal) : undefined)
-  const opened = await open(on, token, env)
+  const opened = await open(on, token, { env, signal })
   const target = wantsLab ? withLab(opened, await statusOf(`${opened.baseUrl}/api/lab/faults`)) : opened
   const unable = scenarios
     .map((scenario) => ({ scenario, reasons: obstacles(target, scenario) }))
@@ -82,11 +82,11 @@ function withLab(target: OpenTarget, status: number | undefined): OpenTarget {
 async function open(
   on: string,
   token: (base: string) => Promise<string | undefined> | undefined,
-  env: NodeJS.ProcessEnv,
+  { env, signal }: Terminal,
 ): Promise<OpenTarget> {
   if (on === 'running') return runningStack(dataDirOf(env))
   const project = projectOf(on)
-  if (project !== undefined) return composeTarget(project, token)
+  if (project !== undefined) return composeTarget(project, token, signal)
   if (/^https?:/.test(on) && URL.canParse(on)) return addressOf(on, await token(on))
   throw new CliError(
     `--on "${on}" is not understood. Say own, running, compose, compose:<project>, or an address such as http://localhost:8080.`,
