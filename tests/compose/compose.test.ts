@@ -1,6 +1,10 @@
 import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import type { DrillReport, ScenarioFile } from '@klatsch/contracts'
 import { pause, systemScheduler } from '@klatsch/streams'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Company, gather } from './company.ts'
@@ -103,35 +107,58 @@ describe.skipIf(missing)(`the stack in containers [needs ${missing ?? 'podman'}]
     300_000,
   )
 
-  test('klatsch kills, freezes and restarts containers; nothing is lost, doubled or out of order', async () => {
-    const klatsch = async (...args: string[]) =>
-      (await execute(process.execPath, [cli, ...args, '--compose', stack.project], { timeout: 240_000 }))
-        .stdout
-    const before = await stack.container('chat')
-    const talking = company!.talk(12, 8_000)
-    expect(await klatsch('kill', 'chat')).toContain('is killed with -9')
-    await expect
-      .poll(() => stack.container('chat'), { timeout: 60_000 })
-      .toSatisfy((now) => now.startedAt !== before.startedAt && now.health === 'healthy')
-    expect(await klatsch('freeze', 'gateway', '--for', '20s')).toContain('is frozen for 20s')
-    await expect(fetch(`${stack.url}/readyz`, { signal: AbortSignal.timeout(3_000) })).rejects.toThrow()
-    // Nobody wakes it but the time.
-    await expect
-      .poll(
-        () =>
-          fetch(`${stack.url}/readyz`).then(
-            ({ ok }) => ok,
-            () => false,
-          ),
-        { timeout: 60_000 },
+  test('klatsch drills the containers: killed, frozen, replaced, one more launched, and the whole history holds', async () => {
+    const klatsch = (...args: string[]) =>
+      execute(process.execPath, [cli, ...args], { timeout: 240_000, maxBuffer: 64 * 1024 * 1024 })
+    const on = ['--on', `compose:${stack.project}`]
+    await expect(klatsch('drill', 'lossy-network', ...on)).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /needs the laboratory: it is off.* needs proxies before Kafka and Postgres/,
+      ),
+    })
+    const scenario: ScenarioFile = {
+      ...{ name: 'containers', title: 'Containers', shows: 'That containers can be drilled.' },
+      load: { people: 3, bare: 3, rooms: 3, perSecond: 30, seconds: 14 },
+      steps: [
+        { at: 0.5, jitter: 0, do: 'launch', service: 'chat', name: 'chat-b' },
+        { at: 1, do: 'kill', parts: ['chat'] },
+        { at: 6, do: 'freeze', part: 'gateway', seconds: 4 },
+        { at: 11, do: 'restart', parts: ['presence'] },
+        { at: 12, jitter: 0, do: 'stop', name: 'chat-b' },
+      ],
+    }
+    const folder = mkdtempSync(join(tmpdir(), 'klatsch-drill-'))
+    try {
+      const file = join(folder, 'containers.json')
+      writeFileSync(file, JSON.stringify(scenario))
+      const report: DrillReport = JSON.parse(
+        (await klatsch('drill', file, ...on, '--seed', '3', '--json')).stdout,
       )
-      .toBe(true)
-    expect(await klatsch('restart', 'presence')).toMatch(/presence +is healthy again/)
-    await expect(klatsch('kill', 'nobody')).rejects.toThrow('there is no container of nobody')
-    await talking
-    const { sent, acked, wrong } = await company!.settle(90_000)
-    expect({ acked, wrong }).toEqual({ acked: sent, wrong: [] })
+      const { sent, judged, steps } = report
+      expect(report).toMatchObject({ ok: true, reasons: [], acked: sent, unknown: 0, rejected: 0 })
+      expect(sent).toBeGreaterThan(300)
+      // Which only Postgres itself can tell.
+      expect(judged).toContain('projection')
+      expect(steps.map(({ tookMs }) => tookMs)).toEqual(steps.map(() => expect.any(Number)))
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+    expect((await stack.containers()).map(({ service }) => service).toSorted()).toEqual(
+      [...LASTING, ...ONCE].toSorted(),
+    )
   }, 400_000)
+
+  test('klatsch freezes and wakes a container; what is not there cannot be killed', async () => {
+    const klatsch = async (...args: string[]) =>
+      (await execute(process.execPath, [cli, ...args, '--compose', stack.project], { timeout: 60_000 }))
+        .stdout
+    expect(await klatsch('freeze', 'presence', '--for', '30s')).toContain('is frozen for 30s')
+    await expect(klatsch('kill', 'presence')).rejects.toThrow('presence is frozen')
+    expect(await klatsch('wake', 'presence')).toContain('goes on')
+    expect((await stack.container('presence')).running).toBe(true)
+    await expect(klatsch('kill', 'nobody')).rejects.toThrow('there is no container of nobody')
+  }, 120_000)
 
   test('of two gateways each is restarted while people write, and nobody is cut off', async () => {
     await stack.scaleGateways(2)
