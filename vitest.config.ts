@@ -10,14 +10,16 @@ const int = ['{packages,services,infra}/**/*.int.test.ts']
 const system = ['tests/**/*.test.ts']
 const stack = ['tests/system/**/*.test.ts']
 const containers = ['tests/compose/**/*.test.ts']
-/** Vitest runs projects side by side when they are of one group and of one number of workers. */
+const separate = ['tests/{page,simulation,structure}/**/*.test.ts']
+/** Vitest runs projects side by side when they are of one group and of one number of workers, and begins in the order of their names. */
 const besideContainers = { maxWorkers: 3, sequence: { groupOrder: 2 } }
 
 /**
- * Five kinds of tests: `unit`, pure and fast, side by side; `int`, each file with a database and topics of its own on
+ * Six kinds of tests: `unit`, pure and fast, side by side; `int`, each file with a database and topics of its own on
  * the one Kafka and the one Postgres that tests/run.ts started; beside them `containers`, one file, which waits more
- * than it works; `system`, whole stacks, one file after the other, since two stacks at once on two cores would be
- * measuring each other; `stack`, against one stack started for all of them.
+ * than it works, and then `separate`, which need nothing of others and look at no clock; `system`, whole stacks, one file
+ * after the other, since two stacks at once on two cores would be measuring each other; `stack`, against one stack
+ * started for all of them.
  */
 export default defineConfig({
   test: {
@@ -52,9 +54,19 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'separate',
+          include: separate,
+          exclude: ignored,
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          ...besideContainers,
+        },
+      },
+      {
+        test: {
           name: 'system',
           include: system,
-          exclude: [...ignored, ...stack, ...containers],
+          exclude: [...ignored, ...stack, ...containers, ...separate],
           testTimeout: 300_000,
           hookTimeout: 120_000,
           maxWorkers: 1,

@@ -22,7 +22,13 @@ const steps: Record<string, readonly string[]> = {
   'lint and format': [tool('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.'],
   'dead code': [tool('knip/bin/knip.js'), '--no-progress'],
   'generated documents': [join(root, 'infra/docs.ts'), '--check'],
-  'package graph and documents': [tool('vitest/vitest.mjs'), 'run', '--project', 'system', 'tests/structure'],
+  'package graph and documents': [
+    tool('vitest/vitest.mjs'),
+    'run',
+    '--project',
+    'separate',
+    'tests/structure',
+  ],
 }
 
 const results = await Promise.all(

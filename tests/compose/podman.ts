@@ -138,6 +138,7 @@ export async function composeStack(project = `${PROJECT}${process.pid}`): Promis
     ADMIN_USERNAME: '',
     LOG_LEVEL: '',
     GATEWAYS: '1',
+    DRAIN_MS: '5000',
     // Tests say more than people do.
     COMMANDS_PER_SECOND: '500',
     COMMAND_BURST: '5000',
