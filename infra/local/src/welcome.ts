@@ -22,7 +22,7 @@ export function welcome(stack: Stack, dataDir: string): string[] {
     '  npm run klatsch -- tail      watch the records of the log',
     '  npm run klatsch -- replay    read them again',
     '  npm run klatsch -- kill chat end a part with -9, and see it come back',
-    '  npm run drill                20 people write while all is killed; then everything is checked',
+    '  npm run drill                lists drills: people write while things break, then all is checked',
     '',
     `Data and logs are in ${dir}. Ctrl-C stops everything.`,
   ]
