@@ -7,6 +7,7 @@ import { prepareKafka, startKafka } from './kafka.ts'
 import { answersMetadata } from './kafka-probe.ts'
 import { preparePostgres, startPostgres } from './postgres.ts'
 import { isAlive, processesIn } from './processes.ts'
+import { startStack } from './stack.ts'
 import type { Supervised } from './supervisor.ts'
 
 let dir: string
@@ -103,6 +104,16 @@ describe('kafka', () => {
     await kafka.ready()
     expect(await answersMetadata(kafka.port, AbortSignal.timeout(5_000))).toBe(true)
   }, 180_000)
+
+  test('prepared for a start that was called off, is gone with its disk', async () => {
+    const processes = () => process.getActiveResourcesInfo().filter((name) => name === 'ProcessWrap').length
+    const before = processes()
+    const { KAFKA_BROKERS: _, DATABASE_URL: __, ...env } = process.env
+    const signal = AbortSignal.abort(new Error('enough'))
+    const start = startStack({ port: 0, dataDir: dir, kafkaDiskMb: 64, env, signal })
+    await expect(start).rejects.toThrow('enough')
+    await vi.waitFor(() => expect(processes()).toBe(before), { timeout: 5_000 })
+  })
 
   test('does not touch a data folder that is half-written', async () => {
     mkdirSync(join(dir, 'data'))

@@ -113,6 +113,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 
   async function up<P extends Supervised>(part: P): Promise<P> {
+    // What was prepared may have something to give back.
+    if (ended.aborted) await part.stop()
     ended.throwIfAborted()
     parts.set(part.name, part)
     await part.start()

@@ -84,7 +84,7 @@ async function runRounds(names: readonly string[], options: Options, terminal: T
       mine.filter((each) => each.kafkaDiskMb),
     ]
     for (const some of [usual, ...special.map((each) => [each])]) {
-      if (some.length === 0) continue
+      if (some.length === 0 || signal.aborted) continue
       try {
         rows.push(...(await runRound(some, first + round, options, terminal)))
       } catch (error) {
