@@ -64,6 +64,9 @@ export async function ownStack(options: {
     say: log,
     ...(kafkaDiskMb !== undefined && { kafkaDiskMb }),
     ...(signal && { signal }),
+  }).catch((error: unknown) => {
+    if (signal?.aborted) rmSync(dataDir, { recursive: true, force: true })
+    throw error
   })
   return {
     name: 'a stack of its own',
