@@ -11,7 +11,8 @@ test.for(['account', 'guest'] as const)('the echo bot of examples/ answers, as %
   const ada = await registered()
   const own = as === 'guest' ? 'room:global' : await roomOf(ada)
   const account = as === 'guest' ? undefined : await registered()
-  const wire = await enter(ada.token, { follow: [own] })
+  // Of all that is hers: she is brought into the global room a moment after she has an account.
+  const wire = await enter(ada.token)
   const who = account ? [account.user.username, PASSWORD] : [freshName()]
   const args = ['--disable-warning=ExperimentalWarning', bot, inject('stack').baseUrl, idOf(own), ...who]
   const running = spawn(process.execPath, args, { stdio: ['ignore', 'inherit', 'inherit'] })

@@ -2,24 +2,19 @@ import replyFrom from '@fastify/reply-from'
 import { KlatschError } from '@klatsch/contracts'
 import { sendProblem } from '@klatsch/service-kit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { chatPool } from '../outbound/chat-pool.ts'
 
 const TIMEOUT_MS = 10_000
+const CONNECTIONS = 32
 
 /** Reads and accounts are `chat`'s: they are passed on as they are, and `chat` itself checks who asks. */
 export async function readRoutes(
   app: FastifyInstance,
   options: { chatUrl: string; internalToken: string; trustProxy: boolean },
 ): Promise<void> {
-  await app.register(replyFrom, {
-    base: options.chatUrl,
-    undici: {
-      connections: 32,
-      headersTimeout: TIMEOUT_MS,
-      bodyTimeout: TIMEOUT_MS,
-      connect: { timeout: 2_000 },
-    },
-    disableRequestLogging: true,
-  })
+  const undici = chatPool(options.chatUrl, { connections: CONNECTIONS, timeoutMs: TIMEOUT_MS, asks: ['GET'] })
+  await app.register(replyFrom, { base: options.chatUrl, undici, disableRequestLogging: true })
+  app.addHook('onClose', () => undici.destroy())
 
   /** The last address that a proxy of ours put there, or the peer's own: never what a client claims by itself. */
   function clientAddress(request: FastifyRequest): string {

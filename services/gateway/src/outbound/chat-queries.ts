@@ -6,9 +6,10 @@ import {
   streamsAnswerSchema,
 } from '@klatsch/contracts'
 import { type Closable, circuitBreaker, steadyClock } from '@klatsch/service-kit'
-import { type Dispatcher, Pool } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { ZodType, z } from 'zod'
 import type { ChatQueries } from '../connections/queries.ts'
+import { chatPool } from './chat-pool.ts'
 
 const TIMEOUT_MS = 5_000
 const CONNECTIONS = 16
@@ -21,12 +22,7 @@ export function chatQueries(
   chatUrl: string,
   internalToken: string,
 ): ChatQueries & Closable & { endedSessions(): Promise<readonly string[]> } {
-  const pool = new Pool(chatUrl, {
-    connections: CONNECTIONS,
-    headersTimeout: TIMEOUT_MS,
-    bodyTimeout: TIMEOUT_MS,
-    connect: { timeout: 2_000 },
-  })
+  const pool = chatPool(chatUrl, { connections: CONNECTIONS, timeoutMs: TIMEOUT_MS, asks: ['POST'] })
   const breaker = circuitBreaker('chat', { now: steadyClock.now, random: Math.random })
 
   async function ask<S extends ZodType>(path: string, body: unknown, answer: S): Promise<z.output<S>> {
