@@ -1,4 +1,4 @@
-import replyFrom from '@fastify/reply-from'
+import replyFrom, { type FastifyReplyFromOptions } from '@fastify/reply-from'
 import { KlatschError } from '@klatsch/contracts'
 import { sendProblem } from '@klatsch/service-kit'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -12,9 +12,11 @@ export async function readRoutes(
   app: FastifyInstance,
   options: { chatUrl: string; internalToken: string; trustProxy: boolean },
 ): Promise<void> {
-  const undici = chatPool(options.chatUrl, { connections: CONNECTIONS, timeoutMs: TIMEOUT_MS, asks: ['GET'] })
+  const pool = chatPool(options.chatUrl, { connections: CONNECTIONS, timeoutMs: TIMEOUT_MS, asks: ['GET'] })
+  // `request` is all that it uses. Its types are those of another version of undici.
+  const undici = pool as unknown as NonNullable<FastifyReplyFromOptions['undici']>
   await app.register(replyFrom, { base: options.chatUrl, undici, disableRequestLogging: true })
-  app.addHook('onClose', () => undici.destroy())
+  app.addHook('onClose', () => pool.destroy())
 
   /** The last address that a proxy of ours put there, or the peer's own: never what a client claims by itself. */
   function clientAddress(request: FastifyRequest): string {
