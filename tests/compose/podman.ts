@@ -114,6 +114,8 @@ export interface Stack {
   /** Ends the service's process as a crash would: SIGKILL from outside, which restart policies see as one. */
   crash(service: string): Promise<void>
   run(service: string, command: readonly string[]): Promise<string>
+  /** The end of what each container of a service told. */
+  logs(service: string): Promise<string>
   /** Takes everything away, volumes too; safe to repeat. */
   down(): Promise<void>
   /** Names of what is left of the stack. */
@@ -177,14 +179,16 @@ export async function composeStack(project = `${PROJECT}${process.pid}`): Promis
     return found
   }
 
-  /** What is not well, each with the end of its log. */
-  async function ills(): Promise<string> {
-    const told = (await containers()).filter(isIll).map(async ({ id, service, health, exitCode }) => {
+  /** How they are, each with the end of its log. */
+  async function told(some: readonly Container[]): Promise<string> {
+    const each = some.map(async ({ id, service, health, exitCode }) => {
       const { stdout, stderr } = await execute(['logs', '--tail', '30', id])
       return `${service}: ${health}, exit code ${exitCode}\n${stdout}${stderr}`
     })
-    return (await Promise.all(told)).join('\n')
+    return (await Promise.all(each)).join('\n')
   }
+
+  const ills = async () => told((await containers()).filter(isIll))
 
   async function up(): Promise<void> {
     try {
@@ -227,6 +231,7 @@ export async function composeStack(project = `${PROJECT}${process.pid}`): Promis
     async run(service, command) {
       return podman(['exec', (await container(service)).id, ...command])
     },
+    logs: async (service) => told((await containers()).filter((it) => it.service === service)),
     async down() {
       await compose(['down', '-v', '--remove-orphans', '-t', '10'], 120_000).catch(() => undefined)
       // What compose could not take down (killed half-way through its start).

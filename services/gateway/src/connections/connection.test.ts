@@ -6,8 +6,9 @@ import { createConnections } from './connections.ts'
 import { endOfTurn } from './turn.ts'
 
 /** A gateway of one room, whose Postgres answers after `latency` ms, or fails. */
-function gateway(latency: { ms: number; readable?: boolean }) {
+function gateway(latency: { ms: number; readable?: boolean; awayMs?: number }) {
   const time = virtualTime()
+  const since = time.scheduler.now()
   const record = truth()
   const hub = hubOver(
     record,
@@ -21,6 +22,8 @@ function gateway(latency: { ms: number; readable?: boolean }) {
       commands: { submit() {} } as never,
       verify: async (token): Promise<AuthenticatedUser> => {
         if (token === 'bad') throw new KlatschError('auth.invalid_token')
+        if (time.scheduler.now() - since < (latency.awayMs ?? 0))
+          throw new KlatschError('server.unavailable', undefined, { retryAfterMs: 400 })
         const id = token
         return { id, session: id, username: id, displayName: id, guest: false, admin: false, expiresAt: 1e15 }
       },
@@ -77,6 +80,28 @@ test('[W12] a hello that waited too long is refused for the moment', async () =>
   expect(socket.closed).toBeUndefined()
   await time.pass(4_000)
   expect(socket.frames).toMatchObject([{ type: 'error', code: 'server.overloaded', retryAfterMs: 3_000 }])
+  expect(socket.closed).toBe(closeCodes.tryAgainLater)
+  expect(connections.refused).toBe(1)
+})
+
+test('[W12] while chat is away a hello waits, and is answered when it is back', async () => {
+  const { time, connections, dial } = gateway({ ms: 10, awayMs: 5_000 })
+  const { socket, types } = dial()
+  await time.pass(4_900)
+  expect(types()).toEqual([])
+  await time.pass(500)
+  expect(types()).toEqual(['welcome', 'live'])
+  expect(socket.closed).toBeUndefined()
+  expect(connections.refused).toBe(0)
+})
+
+test('[W12] when chat stays away, a hello is refused for the moment', async () => {
+  const { time, connections, dial } = gateway({ ms: 10, awayMs: 60_000 })
+  const { socket } = dial()
+  await time.pass(11_000)
+  expect(socket.closed).toBeUndefined()
+  await time.pass(4_000)
+  expect(socket.frames).toMatchObject([{ type: 'error', code: 'server.unavailable', retryAfterMs: 3_000 }])
   expect(socket.closed).toBe(closeCodes.tryAgainLater)
   expect(connections.refused).toBe(1)
 })

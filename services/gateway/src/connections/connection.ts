@@ -16,6 +16,7 @@ import type { Follower } from './followers.ts'
 import { ASK_AGAIN, Following } from './following.ts'
 import { welcome } from './hello.ts'
 import { Outgoing } from './outgoing.ts'
+import { askWhileAway } from './patience.ts'
 import type { Readable } from './queries.ts'
 import { SmallSet } from './small-set.ts'
 import { takeCommand } from './take-command.ts'
@@ -31,6 +32,8 @@ type State =
       readonly waiting: ClientFrame[]
       /** Rooms joined meanwhile, and at which seq. */
       readonly joined: Map<string, number>
+      /** Why it takes so long, where that is known. */
+      hindrance?: KlatschError
     }
   | { readonly kind: 'open'; user: AuthenticatedUser; readonly session: string }
   | { readonly kind: 'closed' }
@@ -121,7 +124,8 @@ export class Connection implements Follower {
         if (now - this.#since > limits.helloMs) this.close(closeCodes.noHello, 'no hello')
         return
       case 'opening':
-        if (now - this.#state.since > OPENING_MS) this.#comeAgain('server.overloaded')
+        if (now - this.#state.since > OPENING_MS)
+          this.#failed(this.#state.hindrance ?? new KlatschError('server.overloaded'))
         return
       case 'open':
         if (this.#wall() >= this.#state.user.expiresAt) {
@@ -236,20 +240,17 @@ export class Connection implements Follower {
 
   async #open(hello: Extract<ClientFrame, { type: 'hello' }>): Promise<void> {
     const { hub, users } = this.#context
-    const user = await this.#context.verify(hello.token)
-    if (this.closed) return
+    const user = await this.#fromChat(() => this.#context.verify(hello.token))
+    if (!user) return
     if ((users.get(user.id)?.size ?? 0) >= limits.socketsPerUser) {
       this.#refuse('limit.sockets', closeCodes.limits)
       return
     }
     this.#arrive(user.id)
     const own = userSubject(user.id)
-    const readable = await this.#readable(
-      user.id,
-      hello.follow === 'all' ? 'all' : [own, ...hello.follow],
-      user.session,
-    )
-    if (this.#state.kind !== 'opening') return
+    const asked = hello.follow === 'all' ? hello.follow : [own, ...hello.follow]
+    const readable = await this.#fromChat(() => this.#readable(user.id, asked, user.session))
+    if (!readable || this.#state.kind !== 'opening') return
     // While chat was asked, it may have: from here on whoever ends it finds this socket.
     if (this.#context.hasEnded?.(user.session)) throw new KlatschError('auth.session_ended')
     const { waiting, joined } = this.#state
@@ -265,6 +266,18 @@ export class Connection implements Follower {
       if (this.#state === state) this.#handle(frame, state)
     }
     if (this.#goAwayMs !== undefined) this.send({ type: 'goaway', withinMs: this.#goAwayMs })
+  }
+
+  /** Undefined when the socket closed meanwhile. */
+  #fromChat<T>(ask: () => Promise<T>): Promise<T | undefined> {
+    const { scheduler, random } = this.#context
+    return askWhileAway(ask, {
+      ...{ scheduler, random },
+      waits: () => this.#state.kind === 'opening',
+      hindered: (why) => {
+        if (this.#state.kind === 'opening') this.#state.hindrance = why
+      },
+    })
   }
 
   async #readable(
@@ -283,7 +296,8 @@ export class Connection implements Follower {
   #failed(error: unknown): void {
     if (this.closed) return
     const code = error instanceof KlatschError ? error.code : 'server.internal'
-    if (code === 'server.internal') this.#context.warn({ err: error }, 'hello failed')
+    if (code === 'server.internal' || code === 'server.unavailable')
+      this.#context.warn({ err: error }, 'hello failed')
     if (code.startsWith('auth.')) this.#refuse(code, closeCodes.token)
     else this.#comeAgain(code)
   }
