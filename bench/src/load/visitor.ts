@@ -2,8 +2,8 @@ import { comeBackMs } from '@klatsch/streams'
 import { RawSocket, type Received } from './raw-socket.ts'
 import type { Talk } from './talk.ts'
 
-/** When `packages/client` comes back after a cut, and how long it waits for a welcome. */
-const COME_BACK = { baseMs: 500, capMs: 10_000, connectMs: 15_000 }
+/** How long `packages/client` waits for a welcome. */
+const CONNECT_MS = 15_000
 
 /** A person with one socket, who comes back by the client's rule when it is cut. */
 export class Visitor {
@@ -56,7 +56,7 @@ export class Visitor {
       () => {},
     )
     void socket.closed.then(() => this.#socket === socket && this.#comeBack())
-    this.#timer = setTimeout(() => socket.close(), COME_BACK.connectMs)
+    this.#timer = setTimeout(() => socket.close(), CONNECT_MS)
   }
 
   /** Cuts the socket; it does not come back by itself. */
@@ -102,7 +102,7 @@ export class Visitor {
     if (this.#leaving) return
     const now = performance.now()
     this.#cutAt ??= now
-    const ours = comeBackMs(now - this.#cutAt, COME_BACK.baseMs, COME_BACK.capMs, Math.random)
+    const ours = comeBackMs(now - this.#cutAt, Math.random)
     this.#timer = setTimeout(() => this.dial(), this.talk.retryAfterMs + ours)
   }
 }

@@ -5,7 +5,6 @@ import { Line, type LineEnd, type LineOptions, type LineOwner } from './line.ts'
 import { timerSet } from './timers.ts'
 import type { ConnectionState } from './types.ts'
 
-const BASE_MS = 500
 /** A server that goes away leaves little time. */
 const MOVE_BASE_MS = 250
 const CAP_MS = 10_000
@@ -303,10 +302,7 @@ export class Connection {
     }
     const now = this.#options.scheduler.now()
     this.#cutAt ??= now
-    const { ms, asked } = this.#waitAfter(
-      end,
-      comeBackMs(now - this.#cutAt, BASE_MS, CAP_MS, this.#options.random),
-    )
+    const { ms, asked } = this.#waitAfter(end, comeBackMs(now - this.#cutAt, this.#options.random))
     const said = error === undefined ? {} : { code: error.code }
     const waiting = { attempt, retryAt: now + ms, notBefore: now + asked, reason: end.reason, ...said }
     this.#become({ kind: 'waiting', ...waiting })

@@ -32,10 +32,17 @@ export function backoffMs(attempt: number, baseMs: number, capMs: number, random
   return Math.round(random() * Math.min(capMs, baseMs * 2 ** Math.min(attempt, 30)))
 }
 
+const AT_ONCE_MS = 500
+const AGAIN_MS = 1_000
+const SELDOM_MS = 10_000
+
 /**
- * A random wait up to half of the time for which something has been away, within `baseMs` and `capMs`: what was away
- * for a moment has everyone back a moment later, and what is away for long is seldom asked.
+ * How long to wait until one dials again what has been away for so long, in milliseconds. Right after the cut up to half
+ * a second, since most of what is cut is there; then, since it is not, half to all of: a second, or half of the time
+ * it has been away, ten seconds at most. So thousands who come back neither meet at one moment nor keep the
+ * machine from starting what they wait for, and what was away for a moment has everyone back a moment later.
  */
-export function comeBackMs(awayMs: number, baseMs: number, capMs: number, random: () => number): number {
-  return Math.round(random() * Math.min(capMs, Math.max(baseMs, awayMs / 2)))
+export function comeBackMs(awayMs: number, random: () => number): number {
+  if (awayMs <= 0) return Math.round(random() * AT_ONCE_MS)
+  return Math.round(((1 + random()) / 2) * Math.min(SELDOM_MS, Math.max(AGAIN_MS, awayMs / 2)))
 }
