@@ -5,10 +5,12 @@ const settings = { failures: 3, baseMs: 100, capMs: 1_000, trialMs: 5_000 }
 
 function made() {
   const time = { now: 0 }
-  const breaker = circuitBreaker('it', { now: () => time.now, random: () => 0, settings })
+  const told: string[] = []
+  const moved = (away: boolean, why?: unknown) => told.push(away ? `away: ${(why as Error).message}` : 'back')
+  const breaker = circuitBreaker('it', { now: () => time.now, random: () => 0, settings, moved })
   const fail = () => breaker.run(() => Promise.reject(new Error('no'))).catch((error: unknown) => error)
   const succeed = () => breaker.run(() => Promise.resolve('yes'))
-  return { time, breaker, fail, succeed }
+  return { time, breaker, told, fail, succeed }
 }
 
 test('it opens after so many failures in a row, and not before', async () => {
@@ -82,4 +84,16 @@ test('what began before it opened changes nothing when it fails late, and closes
   good.resolve()
   await late[0]
   expect(breaker.state).toBe(closedBreaker)
+})
+
+test('it tells once that what it stands before is away, and once that it is back', async () => {
+  const { time, told, fail, succeed } = made()
+  for (let i = 0; i < 9; i++) await fail()
+  time.now = 100
+  await fail()
+  expect(told).toEqual(['away: no'])
+  time.now = 10_000
+  await succeed()
+  await succeed()
+  expect(told).toEqual(['away: no', 'back'])
 })

@@ -70,8 +70,15 @@ export interface Breaker {
 
 export function circuitBreaker(
   what: string,
-  { now, random, settings = usual }: { now: () => number; random: () => number; settings?: BreakerSettings },
+  options: {
+    readonly now: () => number
+    readonly random: () => number
+    readonly settings?: BreakerSettings
+    /** Hears when it opens, with the last failure, and when it closes again; not of trials. */
+    readonly moved?: (away: boolean, why?: unknown) => void
+  },
 ): Breaker {
+  const { now, random, settings = usual, moved = () => {} } = options
   let state = closedBreaker
   return {
     get state() {
@@ -86,10 +93,13 @@ export function circuitBreaker(
       state = entry.state
       try {
         const result = await work()
+        if (state.kind !== 'closed') moved(false)
         state = closedBreaker
         return result
       } catch (error) {
-        state = afterFailure(state, now(), random(), settings)
+        const before = state
+        state = afterFailure(before, now(), random(), settings)
+        if (before.kind === 'closed' && state.kind === 'open') moved(true, error)
         throw error
       }
     },

@@ -296,8 +296,7 @@ export class Connection implements Follower {
   #failed(error: unknown): void {
     if (this.closed) return
     const code = error instanceof KlatschError ? error.code : 'server.internal'
-    if (code === 'server.internal' || code === 'server.unavailable')
-      this.#context.warn({ err: error }, 'hello failed')
+    if (code === 'server.internal') this.#context.warn({ err: error }, 'hello failed')
     if (code.startsWith('auth.')) this.#refuse(code, closeCodes.token)
     else this.#comeAgain(code)
   }

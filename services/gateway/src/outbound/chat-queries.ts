@@ -21,9 +21,14 @@ const CONNECTIONS = 16
 export function chatQueries(
   chatUrl: string,
   internalToken: string,
+  warn: (fields: object, message: string) => void,
 ): ChatQueries & Closable & { endedSessions(): Promise<readonly string[]> } {
   const pool = chatPool(chatUrl, { connections: CONNECTIONS, timeoutMs: TIMEOUT_MS, asks: ['POST'] })
-  const breaker = circuitBreaker('chat', { now: steadyClock.now, random: Math.random })
+  const breaker = circuitBreaker('chat', {
+    now: steadyClock.now,
+    random: Math.random,
+    moved: (away, err) => warn(away ? { err } : {}, away ? 'chat does not answer' : 'chat answers again'),
+  })
 
   async function ask<S extends ZodType>(path: string, body: unknown, answer: S): Promise<z.output<S>> {
     try {
