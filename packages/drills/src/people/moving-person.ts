@@ -5,6 +5,7 @@ import type { Watch } from '../engine/watch.ts'
 import type { Read } from '../judge/history.ts'
 import type { Connection } from './connection.ts'
 import { createRecorder, type Person, readOf } from './recorder.ts'
+import { lifetime, messageFrame, type Said } from './wire.ts'
 
 const PING_MS = 20_000
 const AGAIN_MS = 250
@@ -62,12 +63,6 @@ export interface MovingPersonOptions {
   readonly trouble: (what: string) => void
 }
 
-interface Pending {
-  readonly id: string
-  readonly text: string
-  after: string | undefined
-}
-
 export interface MovingPerson extends Person {
   /** How often a second socket took over. */
   readonly moves: number
@@ -87,8 +82,9 @@ interface Line {
 export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
   const { name, actor, room, random, trouble } = options
   const recorder = createRecorder(name, actor, options.watch)
-  const pending = new Map<string, Pending>()
-  const timers = new Set<NodeJS.Timeout>()
+  const pending = new Map<string, Said>()
+  const life = lifetime()
+  const { later } = life
   let last: string | undefined
   let at: { seq: number; chain: string } = { seq: 0, chain: '' }
   let line: Line | undefined
@@ -96,19 +92,10 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
   let moving = false
   let resending = false
   let moves = 0
-  let closed = false
-
-  function later(ms: number, task: () => void): void {
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      if (!closed) task()
-    }, ms)
-    timers.add(timer)
-  }
 
   async function open(): Promise<void> {
     const token = await options.token()
-    if (closed) return
+    if (life.over) return
     const socket = new WebSocket(options.url, 'klatsch.v1', {
       handshakeTimeout: HANDSHAKE_MS,
       perMessageDeflate: false,
@@ -134,7 +121,7 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
   }
 
   function gone(mine: Line, why: string): void {
-    if (closed || (mine !== line && mine !== next)) return
+    if (life.over || (mine !== line && mine !== next)) return
     trouble(`${mine === line ? 'the socket' : 'a new socket'}: ${why}`)
     if (mine === line) line = undefined
     else next = undefined
@@ -142,7 +129,7 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
   }
 
   function receive(mine: Line, { frame, read }: Seen): void {
-    if (closed || (mine !== line && mine !== next)) return
+    if (life.over || (mine !== line && mine !== next)) return
     if (read) {
       mine.told.told(read)
       take(read)
@@ -207,18 +194,8 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
     for (const command of pending.values()) transmit(command)
   }
 
-  function transmit({ id, text, after }: Pending): void {
-    if (line?.socket.readyState !== WebSocket.OPEN) return
-    const named = after === undefined ? {} : { after }
-    const frame = {
-      type: 'command',
-      id,
-      command: 'chat.message.send.v1',
-      subject: room,
-      ...named,
-      data: { text },
-    }
-    line.socket.send(JSON.stringify(frame))
+  function transmit(said: Said): void {
+    if (line?.socket.readyState === WebSocket.OPEN) line.socket.send(JSON.stringify(messageFrame(said)))
   }
 
   function ping(): void {
@@ -244,7 +221,7 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
     },
     head: recorder.head,
     say(_room, text) {
-      const command: Pending = { id: v7(), text, after: last }
+      const command: Said = { id: v7(), room, text, after: last }
       last = command.id
       pending.set(command.id, command)
       recorder.sent(command.id, room, text)
@@ -254,8 +231,7 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
       return `${line ? 'connected' : 'not connected'}, ${moves} moves, ${recorder.waiting} waiting`
     },
     async close() {
-      closed = true
-      for (const timer of timers) clearTimeout(timer)
+      life.end()
       for (const each of [line, next]) each?.socket.close(1000)
     },
   }

@@ -4,6 +4,7 @@ import { WebSocket } from 'ws'
 import type { Watch } from '../engine/watch.ts'
 import type { Connection } from './connection.ts'
 import { createRecorder, type Person, refusal } from './recorder.ts'
+import { lifetime, messageFrame, type Said } from './wire.ts'
 
 const PING_MS = 20_000
 const DEAD_MS = 10_000
@@ -24,11 +25,8 @@ export interface RawPersonOptions {
   readonly watch?: Watch
 }
 
-interface Pending {
-  readonly id: string
-  readonly room: string
-  readonly text: string
-  /** The command before it in this room that was not refused, whether answered or not. */
+interface Pending extends Said {
+  /** Of those that were not refused, whether answered or not. */
   after: string | undefined
   sentAt: number
 }
@@ -57,28 +55,20 @@ export function createRawPerson(options: RawPersonOptions): Person {
   const filling = new Map<string, StreamEvent[]>()
   /** Rooms that are to be sent again after a wait. */
   const resending = new Set<string>()
-  const timers = new Set<NodeJS.Timeout>()
+  const life = lifetime()
+  const { later } = life
   /** Rooms that were followed anew to fill a hole, and from where: a second hole there is filled over HTTP. */
   const followedFrom = new Map<string, number>()
   let socket: WebSocket | undefined
   let welcomed = false
-  let closed = false
   let attempt = 0
   let connections = 0
   let heardAt = 0
 
-  function later(ms: number, task: () => void): void {
-    const timer = setTimeout(() => {
-      timers.delete(timer)
-      if (!closed) task()
-    }, ms)
-    timers.add(timer)
-  }
-
   async function connect(): Promise<void> {
     try {
       const token = await options.token()
-      if (!closed) open(token)
+      if (!life.over) open(token)
     } catch {
       again()
     }
@@ -109,7 +99,7 @@ export function createRawPerson(options: RawPersonOptions): Person {
     })
     mine.on('error', () => {})
     mine.on('close', () => {
-      if (mine === socket && !closed) again()
+      if (mine === socket && !life.over) again()
     })
   }
 
@@ -217,15 +207,13 @@ export function createRawPerson(options: RawPersonOptions): Person {
 
   function transmit(command: Pending): void {
     command.sentAt = Date.now()
-    const { id, room: subject, after, text } = command
-    const named = after === undefined ? {} : { after }
-    send({ type: 'command', id, command: 'chat.message.send.v1', subject, ...named, data: { text } })
+    send(messageFrame(command))
   }
 
   async function fill(room: string, head: number): Promise<void> {
     if (filling.has(room)) return
     filling.set(room, [])
-    while (positions.get(room)!.seq < head && !closed) {
+    while (positions.get(room)!.seq < head && !life.over) {
       try {
         const after = positions.get(room)!.seq
         const headers = { authorization: `Bearer ${await options.token()}` }
@@ -285,8 +273,7 @@ export function createRawPerson(options: RawPersonOptions): Person {
       return `${welcomed ? 'connected' : 'not connected'}, ${connections} connections, ${recorder.waiting} waiting`
     },
     async close() {
-      closed = true
-      for (const timer of timers) clearTimeout(timer)
+      life.end()
       socket?.close()
     },
   }

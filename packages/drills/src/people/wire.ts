@@ -1,0 +1,41 @@
+/** A message that was said, until it is answered. `after`: the command before it in its room. */
+export interface Said {
+  readonly id: string
+  readonly room: string
+  readonly text: string
+  readonly after: string | undefined
+}
+
+/** The command that says it, as a frame. */
+export const messageFrame = ({ id, room: subject, text, after }: Said): object => {
+  const named = after === undefined ? {} : { after }
+  return { type: 'command', id, command: 'chat.message.send.v1', subject, ...named, data: { text } }
+}
+
+/** What somebody does later, while they are there. */
+export interface Lifetime {
+  readonly over: boolean
+  later(ms: number, task: () => void): void
+  end(): void
+}
+
+export function lifetime(): Lifetime {
+  const timers = new Set<NodeJS.Timeout>()
+  let over = false
+  return {
+    get over() {
+      return over
+    },
+    later(ms, task) {
+      const timer = setTimeout(() => {
+        timers.delete(timer)
+        if (!over) task()
+      }, ms)
+      timers.add(timer)
+    },
+    end() {
+      over = true
+      for (const timer of timers) clearTimeout(timer)
+    },
+  }
+}
