@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto'
+import { createSocket, type Socket } from 'node:dgram'
 import { createServer } from 'node:net'
 import { errorCode, Problem } from './problem.ts'
 
@@ -8,9 +9,9 @@ import { errorCode, Problem } from './problem.ts'
  */
 const LOWEST = 20_000
 const HIGHEST = 32_000
-/** So many of the last ports given out are not given again: whoever got one may not listen on it yet. */
-const KEPT = 2_000
-const given = new Set<number>()
+/** So many of the last ports given out stay claimed. */
+const KEPT = 500
+const claims: Socket[] = []
 
 /** Resolves when the port can be listened on. @throws Problem that says why it cannot. */
 export async function requirePort(port: number, host: string): Promise<void> {
@@ -48,18 +49,35 @@ export function probePort(
   })
 }
 
-/** Loopback ports on which nobody listens now, none of them given out by this process lately. */
-export async function freePorts(count: number): Promise<number[]> {
+/**
+ * Loopback ports on which nobody listens now. They are ours while this process lives, or until it took hundreds more:
+ * nobody else who asks here gets one of them, whether its owner does not listen yet or was killed and comes back.
+ */
+export async function freePorts(count: number, among = { from: LOWEST, to: HIGHEST }): Promise<number[]> {
   const found: number[] = []
   for (let tries = 0; found.length < count; tries++) {
     if (tries > 1_000) throw new Error('no free port found on 127.0.0.1')
-    const port = randomInt(LOWEST, HIGHEST)
-    if (given.has(port)) continue
-    given.add(port)
-    if (given.size > KEPT) given.delete(given.values().next().value!)
-    if ((await probePort(port)) === 'free') found.push(port)
+    const port = randomInt(among.from, among.to)
+    if ((await claim(port)) && (await probePort(port)) === 'free') found.push(port)
   }
   return found
+}
+
+/** The UDP port of the same number, which nobody uses, stands for a port: one process has it, and lets go when it ends. */
+function claim(port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket('udp4')
+    socket.once('error', (error) => {
+      socket.close()
+      if (errorCode(error) === 'EADDRINUSE') resolve(false)
+      else reject(error)
+    })
+    socket.bind({ port, address: '127.0.0.1', exclusive: true }, () => {
+      claims.push(socket.unref())
+      if (claims.length > KEPT) claims.shift()!.close()
+      resolve(true)
+    })
+  })
 }
 
 /** Whether several processes can listen on one port, the kernel spreading connections over them: on Linux, mostly. */
