@@ -6,7 +6,8 @@ import { within } from '../shared/within.ts'
 import type { IncomingRecord } from '../types.ts'
 import { type KafkaSettings, kafkaClient, rootCause } from './client.ts'
 
-const HEARTBEAT_MS = 1_000
+/** Members learn with their next heartbeat that one is gone: this is part of how long its partitions are without anyone. */
+const HEARTBEAT_MS = 500
 const REBALANCE_MS = 10_000
 const MAX_WAIT_MS = 250
 const CLOSE_MS = 5_000
