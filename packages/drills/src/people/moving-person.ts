@@ -73,6 +73,8 @@ interface Line {
   readonly socket: WebSocket
   readonly told: Connection
   welcomed: boolean
+  /** It was asked to go elsewhere, within so long, before it was the one in use. */
+  goAwayMs: number | undefined
 }
 
 /**
@@ -100,7 +102,7 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
       handshakeTimeout: HANDSHAKE_MS,
       perMessageDeflate: false,
     })
-    const mine: Line = { socket, told: recorder.listen(), welcomed: false }
+    const mine: Line = { socket, told: recorder.listen(), welcomed: false, goAwayMs: undefined }
     next = mine
     socket.on('open', () => {
       const cursors = { [room]: at.seq === 0 ? { seq: 0 } : at }
@@ -147,9 +149,8 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
         settled(frame.id!, { kind: 'acked', seq: frame.seq! })
         return
       case 'goaway':
-        if (moving) return
-        moving = true
-        later(random() * frame.withinMs! * 0.5, dial)
+        if (mine === next) mine.goAwayMs = frame.withinMs
+        else if (!moving) move(frame.withinMs!)
         return
       case 'reset':
         mine.told.after(frame.subject!, frame.head!)
@@ -166,6 +167,11 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
     }
   }
 
+  function move(withinMs: number): void {
+    moving = true
+    later(random() * withinMs * 0.5, dial)
+  }
+
   /** The second socket has everything: from now on it is the one. */
   function takeOver(mine: Line): void {
     const before = line
@@ -175,6 +181,7 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
     moving = false
     sendAll()
     before?.socket.close(1000)
+    if (mine.goAwayMs !== undefined) move(mine.goAwayMs)
   }
 
   function take(read: Read): void {
