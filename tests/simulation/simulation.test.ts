@@ -28,7 +28,7 @@ test(`[D5] [W4] [W9] sockets cut, told to go elsewhere, silent or slow, thousand
     (sum, [kind, times]) => (kind.endsWith('socket') || kind.endsWith('elsewhere') ? sum + times : sum),
     0,
   )
-  if (SEEDS >= 40) expect(spoilt).toBeGreaterThan(4_000)
+  if (SEEDS >= 40) expect(spoilt).toBeGreaterThan(3_000)
   if (SEEDS >= 40)
     expect(Object.keys(done)).toEqual(expect.arrayContaining(['kill a presence', 'come or go']))
 }, 300_000)
