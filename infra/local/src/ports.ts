@@ -10,7 +10,7 @@ import { errorCode, Problem } from './problem.ts'
 const LOWEST = 20_000
 const HIGHEST = 32_000
 /** So many of the last ports given out stay claimed. */
-const KEPT = 500
+const KEPT = 2_000
 const claims: Socket[] = []
 
 /** Resolves when the port can be listened on. @throws Problem that says why it cannot. */
@@ -50,7 +50,7 @@ export function probePort(
 }
 
 /**
- * Loopback ports on which nobody listens now. They are ours while this process lives, or until it took hundreds more:
+ * Loopback ports on which nobody listens now. They are ours while this process lives, or until it took thousands more:
  * nobody else who asks here gets one of them, whether its owner does not listen yet or was killed and comes back.
  */
 export async function freePorts(count: number, among = { from: LOWEST, to: HIGHEST }): Promise<number[]> {

@@ -1,18 +1,9 @@
 import { type Dispatcher, interceptors, Pool } from 'undici'
 
 /** Nothing was sent. */
-const NOT_REACHED = [
-  'ECONNREFUSED',
-  'EHOSTDOWN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EAI_AGAIN',
-  'ENOTFOUND',
-  'ETIMEDOUT',
-  'UND_ERR_CONNECT_TIMEOUT',
-]
-/** Nobody knows what became of it. */
-const CUT = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']
+const NOT_REACHED = ['ECONNREFUSED', 'EAI_AGAIN', 'ENOTFOUND', 'UND_ERR_CONNECT_TIMEOUT']
+/** Also said of connections on which something was sent: nobody knows what became of it. */
+const CUT = ['ECONNRESET', 'EHOSTDOWN', 'EHOSTUNREACH', 'ENETUNREACH', 'EPIPE', 'ETIMEDOUT', 'UND_ERR_SOCKET']
 const AGAIN = { maxRetries: 3, minTimeout: 50, maxTimeout: 500, timeoutFactor: 3, statusCodes: [] }
 
 /**
