@@ -8,7 +8,7 @@ import {
   type StreamEvent,
   userSubject,
 } from '@klatsch/contracts'
-import { systemScheduler } from '@klatsch/streams'
+import { systemScheduler, timerSet } from '@klatsch/streams'
 import { v7 } from 'uuid'
 import { serverClock } from './clock.ts'
 import { Connection } from './connection.ts'
@@ -19,7 +19,6 @@ import { Presence } from './presence.ts'
 import { objection, refusedAtOnce } from './refusals.ts'
 import { memoryStorage, storageWriter } from './storage.ts'
 import { Streams } from './streams.ts'
-import { timerSet } from './timers.ts'
 import type { Client, ClientEvents, ClientOptions, Outcome, WebSocketLike } from './types.ts'
 import { listenForWakeups } from './wakeups.ts'
 

@@ -1,8 +1,7 @@
 import { type ClientFrameInput, closeCodes, type ErrorCode, type WelcomeFrame } from '@klatsch/contracts'
-import { backoffMs, comeBackMs } from '@klatsch/streams'
+import { backoffMs, comeBackMs, timerSet } from '@klatsch/streams'
 import type { Incoming } from './incoming.ts'
 import { Line, type LineEnd, type LineOptions, type LineOwner } from './line.ts'
-import { timerSet } from './timers.ts'
 import type { ConnectionState } from './types.ts'
 
 /** A server that goes away leaves little time. */

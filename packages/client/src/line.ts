@@ -5,9 +5,8 @@ import {
   SUBPROTOCOL,
   type WelcomeFrame,
 } from '@klatsch/contracts'
-import { backoffMs, type Scheduler } from '@klatsch/streams'
+import { backoffMs, type Scheduler, timerSet } from '@klatsch/streams'
 import { errorOf, type Incoming, readIncoming } from './incoming.ts'
-import { timerSet } from './timers.ts'
 import { renewInMs, tokenLifeMs } from './token.ts'
 import type { WebSocketLike } from './types.ts'
 

@@ -1,2 +1,3 @@
 export * from './reader.ts'
 export * from './scheduler.ts'
+export * from './timers.ts'

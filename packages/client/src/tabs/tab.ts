@@ -5,11 +5,10 @@ import {
   KlatschError,
   type PublicCommandType,
 } from '@klatsch/contracts'
-import type { Scheduler } from '@klatsch/streams'
+import { type Scheduler, timerSet } from '@klatsch/streams'
 import { listeners } from '../listeners.ts'
 import { MAX_PENDING, newCommand } from '../outbox.ts'
 import { objection, refusedAtOnce } from '../refusals.ts'
-import { timerSet } from '../timers.ts'
 import type {
   Client,
   ClientCounts,

@@ -1,3 +1,5 @@
+import { systemScheduler, timerSet } from '@klatsch/streams'
+
 /** A message that was said, until it is answered. `after`: the command before it in its room. */
 export interface Said {
   readonly id: string
@@ -20,22 +22,18 @@ export interface Lifetime {
 }
 
 export function lifetime(): Lifetime {
-  const timers = new Set<NodeJS.Timeout>()
+  const timers = timerSet(systemScheduler)
   let over = false
   return {
     get over() {
       return over
     },
     later(ms, task) {
-      const timer = setTimeout(() => {
-        timers.delete(timer)
-        if (!over) task()
-      }, ms)
-      timers.add(timer)
+      if (!over) timers.after(ms, task)
     },
     end() {
       over = true
-      for (const timer of timers) clearTimeout(timer)
+      timers.clear()
     },
   }
 }

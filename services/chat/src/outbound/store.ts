@@ -64,9 +64,12 @@ async function pipelined(
   client: pg.PoolClient,
   queries: readonly (string | sql.Query | undefined)[],
 ): Promise<Row[][]> {
-  const answers = await Promise.allSettled(
-    queries.map(async (query) => (query ? (await client.query<Row>(query as string)).rows : [])),
-  )
+  const { stream } = client.connection
+  // One write for all: else each query wakes the server by itself.
+  stream.cork()
+  const asked = queries.map(async (query) => (query ? (await client.query<Row>(query as string)).rows : []))
+  stream.uncork()
+  const answers = await Promise.allSettled(asked)
   return answers.map((answer) => {
     if (answer.status === 'rejected') throw databaseFault(answer.reason)
     return answer.value

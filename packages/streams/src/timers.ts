@@ -1,4 +1,4 @@
-import type { Scheduler } from '@klatsch/streams'
+import type { Scheduler } from './scheduler.ts'
 
 /** Timers that end together, with the thing they belong to. */
 export interface Timers {
