@@ -7,7 +7,7 @@ import { type Echo, echo, echoPolicy } from './echo.ts'
 const TOPIC = 'events'
 const ROOM = 'room:00000000-0000-4000-8000-000000000001'
 const OTHER = 'room:00000000-0000-4000-8000-000000000002'
-const tiers = [100, 200].map((delayMs) => ({ topic: `retry-${delayMs}`, delayMs }))
+const tiers = [100, 5_000].map((delayMs) => ({ topic: `retry-${delayMs}`, delayMs }))
 const limits = { backoff: { kind: 'fixed', ms: 5 }, ownAttempts: 2, passingAttempts: 'forever' } as const
 
 let database: TestDatabase
@@ -103,6 +103,43 @@ test('park: a poisoned room waits in order and no other; redriven, it has all of
     ...{ room: ROOM, messages: 5, lastText: 'd', late: 0, missing: 0 },
   })
   expect((await study.status()).blocked).toEqual([])
+})
+
+/** A thousand for one room, of which the 500th cannot be taken, and as many for its neighbour. */
+async function sayThousands(): Promise<void> {
+  const texts = Array.from({ length: 1_000 }, (_, n) => `${n}`)
+  await Promise.all([say(ROOM, ...texts.with(499, 'boom')), say(OTHER, ...texts)])
+}
+const thousand = { messages: 1_000, lastText: '999', late: 0, missing: 0 }
+
+test('park: the five hundred behind a poisoned record wait, all others flow; redriven, all are there as they were sent', async () => {
+  await study.change({ running: true, poison: 'boom' })
+  await sayThousands()
+  await eventually((s) => roomOf(s, OTHER)).toEqual({ room: OTHER, ...thousand })
+  await eventually((s) => s.blocked[0]?.records).toBe(1 + 500)
+  expect(roomOf(await study.status(), ROOM)).toMatchObject({ messages: 499, lastText: '498' })
+  await study.change({ poison: null })
+  study.redrive({ keys: [ROOM] }, 5_000)
+  // Each once and none after one that was sent later.
+  await eventually((s) => roomOf(s, ROOM)).toEqual({ room: ROOM, ...thousand })
+  await eventually((s) => s.blocked).toEqual([])
+  expect(bus.records(`${TOPIC}.dlq`)).toEqual([])
+})
+
+test('skip, given the same: one is lost, and none waits', async () => {
+  await study.change({ running: true, policy: { kind: 'skip', ...limits }, poison: 'boom' })
+  await sayThousands()
+  await eventually((s) => roomOf(s, ROOM)).toEqual({ room: ROOM, ...thousand, messages: 999, missing: 1 })
+  expect(bus.records(`${TOPIC}.dlq`)).toHaveLength(1)
+})
+
+test('tiers, given the same: none is lost, and one comes after those that were sent later', async () => {
+  await study.change({ running: true, policy: { kind: 'tiers', ...limits }, poison: 'boom' })
+  await sayThousands()
+  await eventually((s) => roomOf(s, ROOM)).toEqual({ room: ROOM, ...thousand, messages: 999, missing: 1 })
+  await study.change({ poison: null })
+  await eventually((s) => roomOf(s, ROOM)).toEqual({ room: ROOM, ...thousand, lastText: 'boom', late: 1 })
+  expect(bus.records(`${TOPIC}.dlq`)).toEqual([])
 })
 
 test('a redrive can be cancelled, and the key stays blocked with what is left', async () => {
