@@ -36,7 +36,7 @@ export function lane({ from, to, fault, random, onLost, mayPass }: LaneOptions):
   let waiting: Waiting[] = []
   let waitingBytes = 0
   let ended = false
-  /** `to` takes no more for now. */
+  /** `to` takes no more until it has drained. */
   let full = false
   /** When the bandwidth lets the next piece go. */
   let freeAt = 0

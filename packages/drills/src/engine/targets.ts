@@ -31,6 +31,7 @@ const ROOMY = {
   PASSWORDS_PER_MINUTE: '100000',
   COMMANDS_PER_SECOND: '2000',
   COMMAND_BURST: '20000',
+  DRAIN_MS: '5000',
 }
 
 /** Starts a whole stack in a new folder, for drills alone. */

@@ -7,6 +7,7 @@ import { type Echo, echo, echoPolicy } from './echo.ts'
 const TOPIC = 'events'
 const ROOM = 'room:00000000-0000-4000-8000-000000000001'
 const OTHER = 'room:00000000-0000-4000-8000-000000000002'
+/** The second is due only long after a test has put right what was wrong. */
 const tiers = [100, 5_000].map((delayMs) => ({ topic: `retry-${delayMs}`, delayMs }))
 const limits = { backoff: { kind: 'fixed', ms: 5 }, ownAttempts: 2, passingAttempts: 'forever' } as const
 
@@ -130,6 +131,7 @@ test('skip, given the same: one is lost, and none waits', async () => {
   await study.change({ running: true, policy: { kind: 'skip', ...limits }, poison: 'boom' })
   await sayThousands()
   await eventually((s) => roomOf(s, ROOM)).toEqual({ room: ROOM, ...thousand, messages: 999, missing: 1 })
+  expect((await study.status()).blocked).toEqual([])
   expect(bus.records(`${TOPIC}.dlq`)).toHaveLength(1)
 })
 
