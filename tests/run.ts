@@ -17,6 +17,7 @@ import { summarize } from './summary.ts'
 
 const VITEST_GRACE_MS = 10_000
 const root = fileURLToPath(new URL('..', import.meta.url))
+const failures = fileURLToPath(new URL('./failures.ts', import.meta.url))
 const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
 const filters = process.argv.slice(2)
 const interrupted = stopRequests((sentence) => console.error(`klatsch: ${sentence}`))
@@ -55,7 +56,11 @@ async function main(): Promise<number> {
   mkdirSync(temporary)
   const report = join(dir, 'report.json')
   const exitCode = await runVitest(
-    ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...filters],
+    [
+      ...['default', failures, 'json'].map((each) => `--reporter=${each}`),
+      `--outputFile.json=${report}`,
+      ...filters,
+    ],
     {
       ...process.env,
       KAFKA_BROKERS: kafka.brokers,

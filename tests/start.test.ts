@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFailed, test, vi } from 'vitest'
 import { freePorts } from '../infra/local/src/ports.ts'
 import { isAlive } from '../infra/local/src/processes.ts'
 import { type RunFile, readRunFile } from '../infra/local/src/run-file.ts'
@@ -60,6 +60,7 @@ function start(args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Start
     })
   }
   const end = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  onTestFailed(() => console.error(`npm start printed:\n${printed}`))
   return { child, end, output: () => printed }
 }
 

@@ -21,7 +21,10 @@ async function run(settings: Settings): Promise<void> {
       gateways,
       dataDir: dataDir.path,
       say: screen.say,
-      onLine: screen.line,
+      onLine(part, line) {
+        // What is asked to stop may still be trying again what failed before: that is no news any more, and in its log.
+        if (!requests.signal.aborted) screen.line(part, line)
+      },
       onProgress: (progress) => screen.progress('downloading Kafka', progress),
       signal: requests.signal,
     })

@@ -13,8 +13,8 @@ const STEADY_MS = 5_000
 const LIMITS_MS = 5_000
 /** No server makes one wait longer than this. */
 const MAX_ASKED_MS = 5 * 60_000
-/** The second socket is opened within this part of the time a `goaway` leaves. */
-const GOAWAY_PART = 0.5
+/** The second socket is opened within this part of the time a `goaway` leaves: the rest is for being welcomed and resuming. */
+const GOAWAY_PART = 0.25
 
 /** On the way from a server that goes away to another, while the first socket still works. */
 type Move =
@@ -211,7 +211,7 @@ export class Connection {
     else if (link.move === undefined) this.#move(link, until)
   }
 
-  /** Everyone was told at the same time, so each goes at a time of its own. */
+  /** Others were told at the same time, so each goes at a time of its own. */
   #move(link: Connected, until: number): void {
     const { scheduler, random } = this.#options
     const left = Math.max(0, until - scheduler.now())

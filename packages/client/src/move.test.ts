@@ -32,9 +32,9 @@ async function second(b: Bench, head?: number): Promise<FakeSocket> {
 }
 
 describe('[W11] goaway: make before break', () => {
-  test('a second socket is opened within half of the time, and resumes where one is', async () => {
+  test('a second socket is opened within a quarter of the time, and resumes where one is', async () => {
     const { b, first } = await leaving()
-    await b.scheduler.pass(499)
+    await b.scheduler.pass(249)
     expect(b.sockets).toHaveLength(1)
     await b.scheduler.pass(1)
     expect(b.sockets).toHaveLength(2)

@@ -169,7 +169,7 @@ export function createMovingPerson(options: MovingPersonOptions): MovingPerson {
 
   function move(withinMs: number): void {
     moving = true
-    later(random() * withinMs * 0.5, dial)
+    later(random() * withinMs * 0.25, dial)
   }
 
   /** The second socket has everything: from now on it is the one. */

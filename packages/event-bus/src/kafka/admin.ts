@@ -63,6 +63,10 @@ export function logQueries(admin: AdminHandle): LogQueries {
       const offsets = await admin
         .run((a) => a.fetchTopicOffsets(topic))
         .catch((error: unknown) => {
+          // kafkajs reads an offset out of an answer that has none for a topic whose leaders are not known yet.
+          if (error instanceof TypeError) {
+            throw new KlatschError('server.unavailable', `nobody leads ${topic} yet`, { cause: error })
+          }
           if (rootCause(error).type !== 'UNKNOWN_TOPIC_OR_PARTITION') throw error
           throw new KlatschError('request.not_found', `there is no topic ${topic}`, { cause: error })
         })

@@ -60,7 +60,8 @@ export class Connection implements Follower {
   #frames: TokenBucket
   #heardAt: number
   #pinged = false
-  #goAwayMs: number | undefined
+  /** When it is closed for not having gone elsewhere, by the scheduler. */
+  #closesAt: number | undefined
 
   constructor(context: ConnectionContext, transport: Transport) {
     this.#context = context
@@ -140,10 +141,16 @@ export class Connection implements Follower {
     }
   }
 
-  /** Asks it to go elsewhere; one that is still opening hears it after its welcome. */
+  /** Asks it to go elsewhere within so long; one that is still opening hears it after its welcome. */
   goAway(withinMs: number): void {
-    this.#goAwayMs = withinMs
-    if (this.#state.kind === 'open') this.send({ type: 'goaway', withinMs })
+    this.#closesAt = this.#context.scheduler.now() + withinMs
+    this.#sayGoAway()
+  }
+
+  #sayGoAway(): void {
+    if (this.#closesAt === undefined || this.#state.kind !== 'open') return
+    const leftMs = Math.round(this.#closesAt - this.#context.scheduler.now())
+    this.send({ type: 'goaway', withinMs: Math.max(0, leftMs) })
   }
 
   /** Cut, if it is of this session. */
@@ -265,7 +272,7 @@ export class Connection implements Follower {
     for (const frame of waiting) {
       if (this.#state === state) this.#handle(frame, state)
     }
-    if (this.#goAwayMs !== undefined) this.send({ type: 'goaway', withinMs: this.#goAwayMs })
+    this.#sayGoAway()
   }
 
   /** Undefined when the socket closed meanwhile. */

@@ -18,8 +18,8 @@ export interface Connections {
   /** This session of the user's has ended: cuts its sockets. */
   endSession(userId: string, session: string): void
   /**
-   * Asks all to go elsewhere, one after another in the first third of `withinMs`, and closes each that did not after the
-   * other two. Resolves when the last one has gone; `hurry` closes all at once.
+   * Asks all to go elsewhere, one after another in the first third of `withinMs`; those that did not are closed in its
+   * last tenth, in the same order. Resolves when the last one has gone; `hurry` closes all at once.
    */
   drain(withinMs: number, hurry?: AbortSignal): Promise<void>
 }
@@ -33,8 +33,7 @@ export function createConnections(
   const all = new Set<Connection>()
   const users: ConnectionContext['users'] = new Map()
   let toWrite: Connection[] = []
-  /** While draining: sends a connection away. */
-  let sendAway: ((connection: Connection, afterMs: number) => void) | undefined
+  let drainingUntil: number | undefined
   let gone = () => {}
 
   const shared: ConnectionContext = {
@@ -60,6 +59,12 @@ export function createConnections(
     cancelTick = scheduler.after(TICK_MS, tick)
   }
 
+  const close = (connection: Connection) => connection.close(closeCodes.restarting, 'restarting')
+  function sendAway(connection: Connection, askMs: number, closeMs: number): void {
+    scheduler.after(askMs, () => connection.goAway(closeMs - askMs))
+    scheduler.after(closeMs, () => close(connection))
+  }
+
   return {
     get size() {
       return all.size
@@ -76,7 +81,7 @@ export function createConnections(
     add(transport) {
       const connection = new Connection(shared, transport)
       all.add(connection)
-      sendAway?.(connection, 0)
+      if (drainingUntil !== undefined) sendAway(connection, 0, drainingUntil - scheduler.now())
       return connection
     },
     remove(connection) {
@@ -88,18 +93,16 @@ export function createConnections(
       for (const connection of [...(users.get(userId) ?? [])]) connection.endSession(session)
     },
     async drain(withinMs, hurry) {
-      const spreadMs = Math.round(withinMs / 3)
-      const timeMs = withinMs - spreadMs
-      const close = (connection: Connection) => connection.close(closeCodes.restarting, 'restarting')
+      drainingUntil = scheduler.now() + withinMs
       const empty = new Promise<void>((resolve) => {
         gone = resolve
       })
-      sendAway = (connection, afterMs) => {
-        scheduler.after(afterMs, () => connection.goAway(timeMs))
-        scheduler.after(afterMs + timeMs, () => close(connection))
-      }
+      const step = withinMs / all.size
       let index = 0
-      for (const connection of all) sendAway(connection, (index++ / all.size) * spreadMs)
+      for (const connection of all) {
+        const afterMs = step * index++
+        sendAway(connection, afterMs / 3, 0.9 * withinMs + afterMs / 10)
+      }
       if (all.size > 0) await Promise.race([empty, pause(scheduler, withinMs, hurry)])
       cancelTick()
       for (const connection of all) close(connection)
