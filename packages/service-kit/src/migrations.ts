@@ -11,6 +11,15 @@ export interface Migrations {
   readonly schema?: string
 }
 
+const WRONG_PASSWORD = '28P01'
+
+/** The usual way there: volumes of which some were removed and some are of an earlier stack. */
+const wrongPassword = (error: Error): Error =>
+  new Error(
+    `${error.message}: this database was made with another password than the one we were given. If both were made for you, by podman compose, one is older than the other: \`down -v\` forgets both, and the data with them.`,
+    { cause: error },
+  )
+
 /** Brings a database up to date, all or nothing; processes that start at once wait for one another. */
 export async function migrateDatabase(
   { url, ssl }: { readonly url: string; readonly ssl: boolean },
@@ -24,7 +33,9 @@ export async function migrateDatabase(
     connectionTimeoutMillis: 10_000,
     statement_timeout: 120_000,
   })
-  await client.connect()
+  await client.connect().catch((error: Error & { readonly code?: string }) => {
+    throw error.code === WRONG_PASSWORD ? wrongPassword(error) : error
+  })
   try {
     await client.query('BEGIN')
     await client.query('SELECT pg_advisory_xact_lock($1)', [lock])

@@ -41,6 +41,12 @@ describe('when Postgres', () => {
     await Promise.all([1, 2, 3].map(() => migrate(database.url, false)))
   })
 
+  test('was made with another password, it is said what may have happened', async () => {
+    const url = new URL(database.url)
+    url.password = 'wrong'
+    await expect(migrate(url.href, false)).rejects.toThrow(/was made with another password .* `down -v`/)
+  })
+
   test("holds a stream's lock for another, the batch passes in time", async () => {
     const pool = database.pool({ timeouts: { lock: 100 } })
     const holder = await database.pool({ hot: false }).connect()
