@@ -12,6 +12,8 @@ const LATE_MS = GHOST_MS + 5_000
 const AGAIN_MS = 500
 /** Who leaves in the moment in which presence dies. */
 const LEAVING = 20
+/** Who reload their page while presence is away and comes back: one after the other, until another owner has surely rebuilt. */
+const RELOADING = { people: 100, everyMs: 100, awayMs: 1_200 }
 /** Everything is told by then. */
 const SETTLE_MS = GHOST_MS + 2_000
 const ONLINE_MS = 60_000
@@ -106,11 +108,15 @@ export async function seat(options: AudienceOptions): Promise<Audience> {
     void work.finally(() => errands.delete(work))
   }
 
-  /** To another gateway than the one they were at; tries until one takes them. */
-  async function move(person: Sitter, why: string): Promise<void> {
+  /** To another gateway than the one they were at. */
+  function move(person: Sitter, why: string): Promise<void> {
+    return enterOneOf(person, why, () => [...gateways.keys()].filter((name) => name !== at.get(person)))
+  }
+
+  /** Tries until one takes them. */
+  async function enterOneOf(person: Sitter, why: string, names: () => readonly string[]): Promise<void> {
     while (!either.aborted) {
-      const others = [...gateways.keys()].filter((name) => name !== at.get(person))
-      const name = pick(random, others)
+      const name = pick(random, names())
       try {
         await person.enter(gateways.get(name)!, why)
         at.set(person, name)
@@ -124,6 +130,19 @@ export async function seat(options: AudienceOptions): Promise<Audience> {
   async function comeLate(person: Sitter): Promise<void> {
     await pause(systemScheduler, LATE_MS, either)
     if (!either.aborted) await move(person, 'came back late')
+  }
+
+  async function reload(these: readonly Sitter[]): Promise<void> {
+    for (const person of these) {
+      if (either.aborted) return
+      person.leave('reloaded')
+      errand(
+        pause(systemScheduler, RELOADING.awayMs, either).then(() =>
+          enterOneOf(person, 'came back at once', () => ['']),
+        ),
+      )
+      await pause(systemScheduler, RELOADING.everyMs, either)
+    }
   }
 
   /** Some of those where nothing happens leave and come back, one after the other, all the time. */
@@ -156,10 +175,12 @@ export async function seat(options: AudienceOptions): Promise<Audience> {
           for (const part of step.parts) {
             if (gateways.has(part)) gatewayKilled(part)
             if (part.startsWith('presence')) {
-              for (const person of of('').slice(-LEAVING)) {
+              const there = of('')
+              for (const person of there.slice(-LEAVING)) {
                 person.leave('left as presence was killed')
                 errand(comeLate(person))
               }
+              errand(reload(there.slice(-LEAVING - RELOADING.people, -LEAVING)))
             }
           }
           return nothing
