@@ -13,6 +13,7 @@ interface Connection {
   readonly requestQueue: { fulfillRequest: (answer: Answer) => void }
   connect(): Promise<unknown>
   disconnect(): Promise<unknown>
+  isConnected(): boolean
 }
 const KafkaConnection: new (options: object) => Connection = createRequire(import.meta.url)(
   'kafkajs/src/network/connection',
@@ -26,19 +27,23 @@ function answer(correlationId: number): Buffer {
   return frame
 }
 
-test('what a socket left half said, says late, or ends does not disturb the one that took its place', async () => {
+test('what a socket left half said, or says late, that it is connected or that it ends, does not disturb the one that took its place', async () => {
   const sockets: Socket[] = []
-  const server = createServer({ allowHalfOpen: true }, (socket) => sockets.push(socket.resume())).listen(
-    0,
-    '127.0.0.1',
-  )
+  const connected: (() => void)[] = []
+  const server = createServer({ allowHalfOpen: true }, (socket) => sockets.push(socket.resume()))
+  server.listen(0, '127.0.0.1')
   await new Promise((resolve) => server.once('listening', resolve))
   const logger = { namespace: () => logger, debug() {}, error() {} }
   const connection = new KafkaConnection({
-    ...{ host: '127.0.0.1', port: (server.address() as AddressInfo).port, logger },
-    ...{ connectionTimeout: 5_000, requestTimeout: 5_000 },
-    socketFactory: ({ host, port, onConnect }: { host: string; port: number; onConnect: () => void }) =>
-      dial({ host, port }, onConnect),
+    host: '127.0.0.1',
+    port: (server.address() as AddressInfo).port,
+    logger,
+    connectionTimeout: 5_000,
+    requestTimeout: 5_000,
+    socketFactory: ({ host, port, onConnect }: { host: string; port: number; onConnect: () => void }) => {
+      connected.push(onConnect)
+      return dial({ host, port }, onConnect)
+    },
   })
   const answers: number[] = []
   connection.requestQueue.fulfillRequest = ({ correlationId }) => answers.push(correlationId)
@@ -49,7 +54,10 @@ test('what a socket left half said, says late, or ends does not disturb the one 
     await expect.poll(() => answers).toEqual([1])
     await connection.disconnect()
 
-    await connection.connect()
+    const again = connection.connect()
+    connected[0]!()
+    expect(connection.isConnected()).toBe(false)
+    await again
     await expect.poll(() => sockets.length).toBe(2)
     sockets[1]!.write(answer(3).subarray(0, 7))
     sockets[0]!.end(Buffer.concat([answer(2).subarray(6), answer(4)]))

@@ -117,7 +117,7 @@ test('[W3] welcome first; a room joined while it opens is followed, as hello sai
   const { time, hub, record, dial } = gateway({ ms: 100 })
   const { socket, types } = dial({ mode: 'digest' })
   await time.pass(50)
-  hub.arrive({
+  hub.users.arrive({
     userId: user,
     congested: false,
     crowded: false,
@@ -127,6 +127,7 @@ test('[W3] welcome first; a room joined while it opens is followed, as hello sai
     ended() {},
     doubted() {},
     joined() {},
+    endSession() {},
   })
   record.append('chat.member.joined.v1', { user })
   await time.pass(500)

@@ -12,15 +12,14 @@ import { readClientFrame } from '../domain/client-frame.ts'
 import { fullBucket, type Rate, type TokenBucket, takeToken } from '../domain/token-bucket.ts'
 import type { ConnectionContext, Transport } from './context.ts'
 import { errorFrame } from './error-frame.ts'
-import type { Follower } from './followers.ts'
 import { ASK_AGAIN, Following } from './following.ts'
 import { welcome } from './hello.ts'
 import { Outgoing } from './outgoing.ts'
 import { askWhileAway } from './patience.ts'
 import type { Readable } from './queries.ts'
-import { SmallSet } from './small-set.ts'
 import { takeCommand } from './take-command.ts'
 import { textFrame } from './text-frame.ts'
+import type { Follower } from './users.ts'
 
 type State =
   /** Waiting for `hello`. */
@@ -153,7 +152,6 @@ export class Connection implements Follower {
     this.send({ type: 'goaway', withinMs: Math.max(0, leftMs) })
   }
 
-  /** Cut, if it is of this session. */
   endSession(session: string): void {
     if (this.#state.kind === 'open' && this.#state.user.session === session) {
       this.#refuse('auth.session_ended', closeCodes.token)
@@ -171,28 +169,10 @@ export class Connection implements Follower {
   gone(): void {
     if (this.closed) return
     if (this.#state.kind === 'open') this.#context.presence?.departed(this)
-    if (this.userId !== '') this.#leave()
+    if (this.userId !== '') this.#context.hub.users.depart(this)
     this.#state = { kind: 'closed' }
     this.#following.end()
     this.#outgoing.drop()
-  }
-
-  /** Is one of its user's sockets from here on: what is joined is told to it. */
-  #arrive(userId: string): void {
-    const { hub, users } = this.#context
-    this.userId = userId
-    const mine = users.get(userId) ?? new SmallSet()
-    mine.add(this)
-    users.set(userId, mine)
-    hub.arrive(this)
-  }
-
-  #leave(): void {
-    const { hub, users } = this.#context
-    hub.depart(this)
-    const mine = users.get(this.userId)
-    mine?.delete(this)
-    if (mine?.size === 0) users.delete(this.userId)
   }
 
   receive(text: string): void {
@@ -246,15 +226,17 @@ export class Connection implements Follower {
   }
 
   async #open(hello: Extract<ClientFrame, { type: 'hello' }>): Promise<void> {
-    const { hub, users } = this.#context
+    const { hub } = this.#context
     const user = await this.#fromChat(() => this.#context.verify(hello.token))
     if (!user) return
-    if ((users.get(user.id)?.size ?? 0) >= limits.socketsPerUser) {
+    const own = userSubject(user.id)
+    if (hub.users.of(own).size >= limits.socketsPerUser) {
       this.#refuse('limit.sockets', closeCodes.limits)
       return
     }
-    this.#arrive(user.id)
-    const own = userSubject(user.id)
+    // One of its user's sockets from here on: what is joined is told to it.
+    this.userId = user.id
+    hub.users.arrive(this)
     const asked = hello.follow === 'all' ? hello.follow : [own, ...hello.follow]
     const readable = await this.#fromChat(() => this.#readable(user.id, asked, user.session))
     if (!readable || this.#state.kind !== 'opening') return

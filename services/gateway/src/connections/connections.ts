@@ -1,4 +1,4 @@
-import { closeCodes } from '@klatsch/contracts'
+import { closeCodes, userSubject } from '@klatsch/contracts'
 import { pause } from '@klatsch/streams'
 import { Connection } from './connection.ts'
 import type { ConnectionContext, Transport } from './context.ts'
@@ -26,19 +26,17 @@ export interface Connections {
 
 /** All sockets of this gateway. One timer looks after all of them; each is written to once a turn. */
 export function createConnections(
-  context: Omit<ConnectionContext, 'users' | 'writeLater' | 'backlog' | 'hellos'>,
+  context: Omit<ConnectionContext, 'writeLater' | 'backlog' | 'hellos'>,
   atEndOfTurn: (task: () => void) => void,
 ): Connections {
-  const { scheduler } = context
+  const { hub, scheduler } = context
   const all = new Set<Connection>()
-  const users: ConnectionContext['users'] = new Map()
   let toWrite: Connection[] = []
   let drainingUntil: number | undefined
   let gone = () => {}
 
   const shared: ConnectionContext = {
     ...context,
-    users,
     backlog: new Backlog(),
     hellos: { refused: 0 },
     writeLater(connection) {
@@ -70,7 +68,7 @@ export function createConnections(
       return all.size
     },
     get users() {
-      return users.size
+      return hub.users.size
     },
     get refused() {
       return shared.hellos.refused
@@ -90,7 +88,7 @@ export function createConnections(
       if (all.size === 0) gone()
     },
     endSession(userId, session) {
-      for (const connection of [...(users.get(userId) ?? [])]) connection.endSession(session)
+      for (const socket of [...hub.users.of(userSubject(userId))]) socket.endSession(session)
     },
     async drain(withinMs, hurry) {
       drainingUntil = scheduler.now() + withinMs

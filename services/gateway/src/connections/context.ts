@@ -7,7 +7,6 @@ import type { Presence } from '../presence/presence.ts'
 import type { Connection } from './connection.ts'
 import type { Hub } from './hub.ts'
 import type { Backlog } from './outgoing.ts'
-import type { SmallSet } from './small-set.ts'
 
 /** A socket, as a connection needs it. */
 export interface Transport {
@@ -47,6 +46,4 @@ export interface ConnectionContext {
   readonly writeLater: (connection: Connection) => void
   readonly backlog: Backlog
   readonly hellos: HelloCounts
-  /** The connections of each user on this gateway, those that are opening among them. */
-  readonly users: Map<string, SmallSet<Connection>>
 }

@@ -15,7 +15,7 @@ test('[W8] [W9] what follow said of a room holds, whether its joining is heard o
         wait /= 2
         return wait
       })
-      const socket = Object.assign(reader(), { joined() {} })
+      const socket = Object.assign(reader(), { joined() {}, endSession() {} })
       const context = { hub, scheduler: time.scheduler, random: () => 0, warn() {} }
       const following = new Following(context as unknown as ConnectionContext, socket)
       following.begin({ type: 'hello', token: '', follow: 'all', cursors: {}, mode: 'digest' }, [])

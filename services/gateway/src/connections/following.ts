@@ -9,9 +9,9 @@ import {
 import { backoffMs, pause } from '@klatsch/streams'
 import type { ConnectionContext } from './context.ts'
 import { errorFrame } from './error-frame.ts'
-import type { Follower } from './followers.ts'
 import type { Readable } from './queries.ts'
 import type { Subscription } from './subscription.ts'
+import type { Follower } from './users.ts'
 
 type Frame<T extends ClientFrame['type']> = Extract<ClientFrame, { type: T }>
 const NONE: ReadonlySet<string> = new Set()

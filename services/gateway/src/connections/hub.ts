@@ -5,7 +5,6 @@ import { createCatchUp } from './catch-up.ts'
 import { type FeedCounts, noCounts } from './counts.ts'
 import { createDigests } from './digests.ts'
 import type { FeedEvent } from './feed-event.ts'
-import { type Follower, Followers } from './followers.ts'
 import { keepCheckingHeads } from './head-check.ts'
 import { createHealer } from './healer.ts'
 import { roomJoined, stillMember, whoLeft } from './memberships.ts'
@@ -15,6 +14,7 @@ import type { ChatQueries, Readable } from './queries.ts'
 import { RingBudget } from './ring.ts'
 import type { Subscriber, Subscription } from './subscription.ts'
 import { TrackedStream } from './tracked-stream.ts'
+import { Users } from './users.ts'
 
 /** Streams nobody here follows any more are kept this long, for those who come right back. */
 const LINGER_MS = 60_000
@@ -34,8 +34,7 @@ export interface Hub {
   followers(subject: string): string[]
   /** An outcome says that the stream has this seq: look, if it has not come yet. */
   heard(subject: string, seq: number): void
-  arrive(follower: Follower): void
-  depart(follower: Follower): void
+  readonly users: Users
   /** Asks what a user may read, and tracks it, so that nothing after the heads in the answer is missed. */
   ask(user: string, follow: 'all' | readonly string[], session?: string): Promise<readonly Readable[]>
   head(subject: string): StreamTip
@@ -74,7 +73,7 @@ export function createHub(options: {
 }): Hub {
   const { bugs = noBugs, queries, scheduler, random, warn } = options
   const streams = new Map<string, TrackedStream>()
-  const followers = new Followers()
+  const users = new Users()
   const passersBy = new PassersBy()
   const asking = createAsking(queries, options.atEndOfTurn)
   const pace = new Pace(scheduler)
@@ -177,7 +176,7 @@ export function createHub(options: {
       }
     }
     const joined = roomJoined(event)
-    if (joined) for (const follower of followers.of(event.subject)) follower.joined(joined.room, joined.seq)
+    if (joined) for (const follower of users.of(event.subject)) follower.joined(joined.room, joined.seq)
   }
 
   /** Tracks a stream that ended there when Postgres was asked. */
@@ -237,8 +236,7 @@ export function createHub(options: {
       const stream = streams.get(subject)
       if (stream) healer.expect(stream, seq)
     },
-    arrive: (follower) => followers.arrive(follower),
-    depart: (follower) => followers.depart(follower),
+    users,
     async ask(user, follow, session) {
       passersBy.begin()
       try {

@@ -2,15 +2,24 @@ import { userSubject } from '@klatsch/contracts'
 import { SmallSet } from './small-set.ts'
 import type { Subscriber } from './subscription.ts'
 
-/** A user here, as the hub must know of it: to follow rooms joined later. */
+/** A socket of a user, as it must be known to what concerns all of the user's. */
 export interface Follower extends Subscriber {
   /** A room was joined: its first event for this user is `seq`. */
   joined(subject: string, seq: number): void
+  /** Cut, if it is of this session. */
+  endSession(session: string): void
 }
 
-/** The sockets of each user, by the user's own stream. */
-export class Followers {
+const NONE = new SmallSet<Follower>()
+
+/** The sockets of each user on this gateway, those that are opening among them, by the user's own stream. */
+export class Users {
   readonly #bySubject = new Map<string, SmallSet<Follower>>()
+
+  /** Users with at least one socket. */
+  get size(): number {
+    return this.#bySubject.size
+  }
 
   arrive(follower: Follower): void {
     const subject = userSubject(follower.userId)
@@ -26,7 +35,7 @@ export class Followers {
     if (same?.size === 0) this.#bySubject.delete(subject)
   }
 
-  of(subject: string): Iterable<Follower> {
-    return this.#bySubject.get(subject) ?? []
+  of(subject: string): Pick<SmallSet<Follower>, 'size' | typeof Symbol.iterator> {
+    return this.#bySubject.get(subject) ?? NONE
   }
 }
