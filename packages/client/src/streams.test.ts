@@ -233,6 +233,30 @@ describe('holes and forks', () => {
     expect(socket.of('follow')).toHaveLength(2)
   })
 
+  test('answers that take longer than many askings are told once, and asked for no more while they come', async () => {
+    const b = bench()
+    const socket = await b.welcome([{ subject: ROOM, head: 0 }])
+    socket.tell(at(1))
+    socket.tell(at(40))
+    await b.scheduler.pass(120_000)
+    const late = socket.of('follow').length
+    expect(late).toBeGreaterThan(5)
+    for (let seq = 2; seq <= 20; seq += 1) {
+      socket.tell(at(seq))
+      await b.scheduler.pass(900)
+    }
+    expect(socket.of('follow')).toHaveLength(late)
+    socket.tell(at(40))
+    await b.scheduler.pass(120_000)
+    for (let answers = 0; answers < late; answers += 1) {
+      for (let seq = 2; seq <= 20; seq += 1) socket.tell(at(seq))
+    }
+    for (let seq = 21; seq < 40; seq += 1) socket.tell(at(seq))
+    expect(b.seen.event).toEqual(all)
+    expect(b.seen.reset).toEqual([])
+    expect(new Set(socket.of('follow').map((frame) => frame.cursor?.seq))).toEqual(new Set([1, 20]))
+  })
+
   test('an event of another history is not told; healed by following again, and counted', async () => {
     const b = bench()
     const socket = await b.welcome([{ subject: ROOM, head: 0 }])

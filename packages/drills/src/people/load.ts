@@ -27,11 +27,12 @@ export async function runLoad(options: LoadOptions): Promise<void> {
     const elapsedMs = systemScheduler.now() - start
     if (over(elapsedMs)) return
     const due = Math.ceil((elapsedMs / 1_000) * perSecond)
-    const able = observers.filter(({ person }) => person.waiting < PATIENCE)
+    let able = observers.filter(({ person }) => person.waiting < PATIENCE)
     while (said < due && able.length > 0) {
       said += 1
       const { person, rooms } = pick(random, able)
       person.say(pick(random, rooms), `${said} ${'x'.repeat(Math.floor(random() * (chars - NUMBER_CHARS)))}`)
+      if (person.waiting >= PATIENCE) able = able.filter((other) => other.person !== person)
     }
     await pause(systemScheduler, TICK_MS)
   }
