@@ -329,6 +329,56 @@ describe('holes and forks', () => {
     expect(seqs(b.seen.event)).toEqual([1, 10])
   })
 
+  test('over a way that loses, and takes far longer than one waits: told once each, in order, all of it and no reset', async () => {
+    const of = <K extends string>(kind: K, most: number) =>
+      fc.record({ kind: fc.constant(kind), count: fc.integer({ min: 1, max: most }) })
+    const step = fc.oneof(
+      { weight: 3, arbitrary: of('said', 3) },
+      { weight: 3, arbitrary: of('arrive', 20) },
+      { weight: 1, arbitrary: of('lost', 3) },
+      { weight: 3, arbitrary: of('wait', 60_000) },
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const b = bench()
+        const socket = await b.welcome([{ subject: ROOM, head: 0 }])
+        const way: object[] = []
+        let head = 0
+        let answered = 0
+        const live = () => ({ type: 'live', subject: ROOM, head })
+        const arrive = (count: number) => {
+          for (const frame of way.splice(0, count)) socket.tell(frame)
+        }
+        const answer = () => {
+          for (const { cursor } of socket.of('follow').slice(answered)) {
+            way.push(...all.slice(cursor!.seq, head), live())
+            answered += 1
+          }
+        }
+        for (const { kind, count } of steps) {
+          if (kind === 'said') {
+            way.push(...all.slice(head, head + count))
+            head = Math.min(all.length, head + count)
+          } else if (kind === 'arrive') arrive(count)
+          else if (kind === 'lost') way.splice(0, count)
+          else await b.scheduler.pass(count)
+          answer()
+        }
+        // From here on nothing is lost any more.
+        way.push(live())
+        for (let i = 0; i < 3; i += 1) {
+          arrive(way.length)
+          await b.scheduler.pass(60_000)
+          answer()
+        }
+        arrive(way.length)
+        expect(b.seen.event).toEqual(all.slice(0, head))
+        expect([b.seen.reset, b.seen.diverged]).toEqual([[], []])
+      }),
+      { numRuns: 150 },
+    )
+  })
+
   test('whatever is lost, doubled, mixed up or cut: told once each, in order, to the end', async () => {
     const step = fc.oneof(
       {
