@@ -12,14 +12,14 @@ const stack = ['tests/system/**/*.test.ts']
 const containers = ['tests/compose/**/*.test.ts']
 const separate = ['tests/{page,simulation,structure}/**/*.test.ts']
 /** Vitest runs projects side by side when they are of one group and of one number of workers, and begins in the order of their names. */
-const besideContainers = { maxWorkers: 2, sequence: { groupOrder: 2 } }
+const besideContainers = { maxWorkers: 3, sequence: { groupOrder: 2 } }
 
 /**
  * Six kinds of tests: `unit`, pure and fast, side by side; `int`, each file with a database and topics of its own on
- * the one Kafka and the one Postgres that tests/run.ts started; beside them `containers`, one file, which takes
- * longest and goes faster with one beside it than with two; after them `separate`, which need nothing of others and look
- * at no clock; `system`, whole stacks, one file after the other, since two stacks at once on two cores would be measuring
- * each other; `stack`, against one stack started for all of them.
+ * the one Kafka and the one Postgres that tests/run.ts started; beside them `containers`, one file, which waits more
+ * than it works, and then `separate`, which need nothing of others and look at no clock; `system`, whole stacks, one file
+ * after the other, since two stacks at once on two cores would be measuring each other; `stack`, against one stack
+ * started for all of them.
  */
 export default defineConfig({
   test: {

@@ -1,5 +1,5 @@
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
 import { type HttpServer, httpServer } from './http.ts'
 
@@ -22,7 +22,7 @@ async function serve(options: { port: number; opsPort?: number; says?: Promise<s
     log,
     health: {},
     ...ports,
-    routes: (app) => void app.get('/says', () => says),
+    routes: (app) => void app.get('/says', () => says).post('/says', () => says),
   })
   servers.push(server)
   return server
@@ -77,6 +77,33 @@ test('what comes over a connection that is there is answered, for the last time'
   expect((await get(agent, port, '/says')).headers.connection).toBe('close')
   agent.destroy()
 })
+
+test.each(['close', 'keep-alive'])(
+  'who sends too much before they listen is told so (connection: %s)',
+  async (connection) => {
+    const { port } = await serve({ port: 0 })
+    const length = 5_000_000
+    const socket = connect(port, '127.0.0.1').pause()
+    const ended = new Promise<void>((resolve, reject) => socket.once('error', reject).once('end', resolve))
+    const head = [
+      'POST /says HTTP/1.1',
+      'host: here',
+      `connection: ${connection}`,
+      `content-length: ${length}`,
+    ]
+    head.push('content-type: application/json', '', '')
+    socket.write(head.join('\r\n'))
+    await Promise.race([ended, new Promise((resolve) => socket.write(Buffer.alloc(length, 'x'), resolve))])
+    let answer = ''
+    socket
+      .setEncoding('utf8')
+      .on('data', (chunk) => (answer += chunk))
+      .resume()
+    await expect.poll(() => answer).toMatch(/^HTTP\/1.1 413 [\s\S]*request\.too_large/)
+    if (connection === 'close') await ended
+    socket.destroy()
+  },
+)
 
 test('a request under way is answered before it closes', async () => {
   const [port, opsPort] = [await freePort(), await freePort()]

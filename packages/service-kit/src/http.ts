@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto'
 import { Server } from 'node:net'
+import { finished } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ErrorCode, errorCodes, firstIssue, KlatschError, type Problem } from '@klatsch/contracts'
 import fastify, {
@@ -207,15 +208,18 @@ export async function httpServer(options: {
   })
   // JSON is all that is taken; by default text would be, too.
   app.removeContentTypeParser('text/plain')
-  app.setErrorHandler((thrown, request, reply) => {
+  app.setErrorHandler(async (thrown, request, reply) => {
     const error = toKlatschError(thrown)
     if (error.code === 'server.internal')
       log.error({ err: thrown, method: request.method, route: request.routeOptions.url }, 'request failed')
     // Closed at once, the connection would take the answer with it while the body is still being sent (a proxy makes a
-    // 502 of that). The rest is read and thrown away, for as long as a request may take.
+    // 502 of that). The rest is read and thrown away, for as long as a request may take; first, where the
+    // connection ends with the answer.
     if (!request.raw.complete) {
       reply.removeHeader('connection')
       request.raw.resume()
+      if (!reply.raw.shouldKeepAlive || life === 'retired')
+        await finished(request.raw, { writable: false }).catch(() => {})
     }
     return sendProblem(reply, error)
   })
