@@ -38,14 +38,14 @@ export async function createPerson(options: PersonOptions): Promise<Person> {
     random: options.random,
     ...(options.bugs && { bugs: options.bugs }),
   })
-  /** Live events of rooms whose gap is being fetched. */
-  const filling = new Map<string, StreamEvent[]>()
+  /** Rooms whose gap is being fetched: up to where, and the live events that came meanwhile. */
+  const filling = new Map<string, { upTo: number; readonly later: StreamEvent[] }>()
   const closing = new AbortController()
 
   client.on('event', (event) => {
     if (!rooms.has(event.subject)) return
-    const later = filling.get(event.subject)
-    if (later) later.push(event)
+    const gap = filling.get(event.subject)
+    if (gap) gap.later.push(event)
     else recorder.read(event)
   })
   client.on('state', (state) => {
@@ -57,14 +57,19 @@ export async function createPerson(options: PersonOptions): Promise<Person> {
     if (rooms.has(subject)) void fill(subject, head)
   })
 
-  /** The page that a reset asks one to take: here all of it, since a history has no holes. */
+  /** The page that a reset asks one to take: here all of it, since a history has no holes; what is after it, the client tells. */
   async function fill(room: string, head: number): Promise<void> {
-    if (filling.has(room)) return
-    filling.set(room, [])
-    for (let failures = 0; recorder.head(room) < head && !closing.signal.aborted; ) {
+    const gap = filling.get(room)
+    if (gap) {
+      gap.upTo = Math.max(gap.upTo, head)
+      return
+    }
+    const mine = { upTo: head, later: [] as StreamEvent[] }
+    filling.set(room, mine)
+    for (let failures = 0; recorder.head(room) < mine.upTo && !closing.signal.aborted; ) {
       try {
         const { items } = await options.api.events(roomId(room), { after: recorder.head(room), limit: PAGE })
-        for (const event of items) recorder.read(event)
+        for (const event of items) if (event.seq <= mine.upTo) recorder.read(event)
         failures = items.length > 0 ? 0 : failures + 1
       } catch {
         failures += 1
@@ -72,9 +77,8 @@ export async function createPerson(options: PersonOptions): Promise<Person> {
       if (failures > 0)
         await pause(systemScheduler, backoffMs(failures, 100, 2_000, options.random), closing.signal)
     }
-    const later = filling.get(room) ?? []
     filling.delete(room)
-    for (const event of later) if (event.seq > recorder.head(room)) recorder.read(event)
+    for (const event of mine.later) if (event.seq > mine.upTo) recorder.read(event)
   }
 
   client.connect()
