@@ -58,8 +58,8 @@ export class Followed {
   readonly #options: FollowedOptions
   readonly #reader: StreamReader<StreamEvent>
   #digest: Digest['data'] | undefined
-  /** Set while something is missing: what to stop when it no longer is, how often was asked, and last after which seq. */
-  #healing: { cancel: () => void; attempt: number; after: number } | undefined
+  /** Set while something is missing: what to stop when it no longer is. */
+  #healing: { cancel: () => void } | undefined
   /** What came did not continue the history; not put right yet. */
   #diverged = false
   /** What the server said it had told, and had not: what comes until then leaves something missing. */
@@ -195,7 +195,7 @@ export class Followed {
       this.#healing = undefined
       this.follow()
     })
-    this.#healing = { cancel, attempt: 0, after: 0 }
+    this.#healing = { cancel }
   }
 
   /** Nothing comes any more, for now or for good; the cursor stays. */
@@ -238,21 +238,23 @@ export class Followed {
 
   #heal(waitMs: number): void {
     if (this.#healing) return
-    const healing = { cancel: () => {}, attempt: 0, after: 0 }
+    const healing = { cancel: () => {} }
     this.#healing = healing
+    let attempt = 0
+    let askedAfter = 0
     const { scheduler, random } = this.#options
     const ask = () => {
       const { seq } = this.#reader.position
       // What was asked for is coming: asked for again, all of it would come once more behind itself.
-      const helps = healing.attempt > 0 && seq > healing.after
-      healing.attempt = helps ? 1 : healing.attempt + 1
-      healing.after = seq
+      const helps = attempt > 0 && seq > askedAfter
+      attempt = helps ? 1 : attempt + 1
+      askedAfter = seq
       if (!helps) {
         // A history that is good is kept, however long an answer takes: what comes late of it was told already.
-        if (this.#diverged && healing.attempt > TRUST_ATTEMPTS) this.#scratch = true
+        if (this.#diverged && attempt > TRUST_ATTEMPTS) this.#scratch = true
         this.follow()
       }
-      const wait = HEAL_BASE_MS + backoffMs(healing.attempt, HEAL_BASE_MS, HEAL_CAP_MS, random)
+      const wait = HEAL_BASE_MS + backoffMs(attempt, HEAL_BASE_MS, HEAL_CAP_MS, random)
       healing.cancel = scheduler.after(wait, ask)
     }
     healing.cancel = scheduler.after(waitMs, ask)

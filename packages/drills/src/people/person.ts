@@ -67,10 +67,11 @@ export async function createPerson(options: PersonOptions): Promise<Person> {
     const mine = { upTo: head, later: [] as StreamEvent[] }
     filling.set(room, mine)
     for (let failures = 0; recorder.head(room) < mine.upTo && !closing.signal.aborted; ) {
+      const after = recorder.head(room)
       try {
-        const { items } = await options.api.events(roomId(room), { after: recorder.head(room), limit: PAGE })
+        const { items } = await options.api.events(roomId(room), { after, limit: PAGE })
         for (const event of items) if (event.seq <= mine.upTo) recorder.read(event)
-        failures = items.length > 0 ? 0 : failures + 1
+        failures = recorder.head(room) > after ? 0 : failures + 1
       } catch {
         failures += 1
       }
