@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
@@ -48,7 +49,7 @@ function get(agent: Agent, port: number, path: string): Promise<IncomingMessage>
 test('without a port of its own for health, it goes on answering and says that it is not ready', async () => {
   const server = await serve({ port: 0 })
   expect(await statusOf(server.port, '/readyz')).toBe(200)
-  server.retire()
+  await server.retire()
   expect(await statusOf(server.port, '/readyz')).toBe(503)
   expect(await statusOf(server.port, '/livez')).toBe(200)
   expect(await statusOf(server.port, '/says')).toBe(200)
@@ -61,8 +62,7 @@ test('with one, nobody is let in before it opens or after it retired, and its he
   await server.open()
   expect([await statusOf(port, '/says'), await statusOf(opsPort, '/readyz')]).toEqual([200, 200])
   expect(await statusOf(opsPort, '/says')).toBe(404)
-  server.retire()
-  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+  await server.retire()
   expect([await statusOf(port, '/says'), await statusOf(opsPort, '/readyz')]).toEqual(['refused', 503])
 })
 
@@ -72,10 +72,22 @@ test('what comes over a connection that is there is answered, for the last time'
   await server.open()
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   expect((await get(agent, port, '/says')).headers.connection).toBe('keep-alive')
-  server.retire()
-  await new Promise((resolve) => setImmediate(() => setImmediate(resolve)))
+  await server.retire()
   expect((await get(agent, port, '/says')).headers.connection).toBe('close')
   agent.destroy()
+})
+
+test('whoever reached it before the port was let go is answered, however many come in one moment', async () => {
+  const [port, opsPort] = [await freePort(), await freePort()]
+  const server = await serve({ port, opsPort })
+  await server.open()
+  const agent = new Agent()
+  const answers = Array.from({ length: 50 }, () => get(agent, port, '/says'))
+  // By now the kernel has let all of them in, and the loop has accepted one.
+  await once(server.app.server, 'connection')
+  await server.retire()
+  expect((await Promise.all(answers)).map((answer) => answer.statusCode)).toEqual(Array(50).fill(200))
+  expect(await statusOf(port, '/says')).toBe('refused')
 })
 
 test.each(['close', 'keep-alive'])(

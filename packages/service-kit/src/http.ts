@@ -52,11 +52,11 @@ export interface HttpServer extends Closable {
   /** Listens, if it does not yet: with a port of its own for those who look after it, it does not before it is told. */
   open(): Promise<void>
   /**
-   * From now on not ready. With a port of its own for those who look after it, the other one is let go at once, for a
-   * successor that shares it or for a proxy that then tries elsewhere. What comes over connections that are there
-   * is answered, each for the last time.
+   * From now on not ready. With a port of its own for those who look after it, the other one is let go, for a
+   * successor that shares it or for a proxy that then tries elsewhere: once this is done, nobody new comes. What comes
+   * over connections that are there is answered, each for the last time.
    */
-  retire(): void
+  retire(): Promise<void>
 }
 
 const ACCEPT_BACKLOG = 4_096
@@ -66,6 +66,9 @@ const STRUGGLING_MS = 10_000
 const BODY_BYTES = 64 * 1024
 /** So long those who keep a connection open may take to hear that it was used for the last time. */
 const LAST_REQUESTS_MS = 1_000
+/** A listening that is about to end looks so long at most for a turn of the loop that was as short as this. */
+const LAST_ACCEPTS_MS = 500
+const SHORT_TURN_MS = 0.5
 const LOOPBACK = '127.0.0.1'
 
 /** The same words for the same code everywhere; `detail` says what is special about this case. */
@@ -149,6 +152,37 @@ async function runChecks(checks: HealthChecks): Promise<Record<string, PartHealt
   return Object.fromEntries(await Promise.all(entries))
 }
 
+/**
+ * Ends the listening only: the close of an HTTP server would also cut connections that happen to be idle, on which a
+ * request may be on its way. The kernel cuts those that it let in and the process did not accept yet, and a turn of the
+ * loop accepts one of them; so it ends after a turn in which nobody was left, and one that was short, since some more may
+ * have come in it.
+ */
+function endListening(server: Server): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const latest = performance.now() + LAST_ACCEPTS_MS
+  let came = 0
+  const count = () => {
+    came += 1
+  }
+  server.on('connection', count)
+  function afterTurn(began: number): void {
+    const now = performance.now()
+    const quiet = came === 0 && now - began < SHORT_TURN_MS
+    if (server.listening && !quiet && now < latest) {
+      came = 0
+      setImmediate(afterTurn, now)
+      return
+    }
+    server.off('connection', count)
+    if (server.listening) Server.prototype.close.call(server)
+    resolve()
+  }
+  // The turn under way may be past its accept: the next is the first to be looked at.
+  setImmediate(() => setImmediate(afterTurn, performance.now()))
+  return promise
+}
+
 /** What every service shows to those who look after it. */
 function healthRoutes(app: FastifyInstance, checks: () => Promise<Record<string, PartHealth>>): void {
   app.get('/livez', async (_request, reply) => {
@@ -190,6 +224,7 @@ export async function httpServer(options: {
 }): Promise<HttpServer> {
   const { log, host, port, opsPort, reusePort = false } = options
   let life: 'starting' | 'open' | 'retired' = 'starting'
+  let letGo = Promise.resolve()
   const checks = async (): Promise<Record<string, PartHealth>> => ({
     ...(life === 'open' ? {} : { process: { ok: false, detail: life } }),
     ...(await runChecks(options.health)),
@@ -248,12 +283,10 @@ export async function httpServer(options: {
     life = 'open'
   }
 
-  function retire(): void {
-    const listening = life === 'open'
+  function retire(): Promise<void> {
+    if (ops && life === 'open') letGo = endListening(app.server)
     life = 'retired'
-    // Only the listening ends: the close of an HTTP server would also cut connections that happen to be idle, on which
-    // a request may be on its way. Right after the poll, in which all that wait were accepted, since those would be cut.
-    if (ops && listening) setImmediate(() => Server.prototype.close.call(app.server))
+    return letGo
   }
 
   const connections = () => new Promise<number>((resolve) => app.server.getConnections((_, n) => resolve(n)))
@@ -268,7 +301,7 @@ export async function httpServer(options: {
     open,
     retire,
     async close(hurry) {
-      retire()
+      await retire()
       for (const end = Date.now() + LAST_REQUESTS_MS; ops && Date.now() < end; ) {
         if (hurry?.aborted || (await connections()) === 0) break
         await sleep(20, undefined, { signal: hurry }).catch(() => {})

@@ -174,7 +174,7 @@ await runService(
     await use({
       async close(hurry) {
         draining = true
-        server.retire()
+        await server.retire()
         presence.handOver()
         await connections.drain(config.DRAIN_MS, hurry)
       },
