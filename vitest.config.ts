@@ -12,14 +12,14 @@ const stack = ['tests/system/**/*.test.ts']
 const containers = ['tests/compose/**/*.test.ts']
 const separate = ['tests/{page,simulation,structure}/**/*.test.ts']
 /** Vitest runs projects side by side when they are of one group and of one number of workers, and begins in the order of their names. */
-const besideContainers = { maxWorkers: 3, sequence: { groupOrder: 2 } }
+const besideContainers = { maxWorkers: 3, sequence: { groupOrder: 1 } }
 
 /**
- * Six kinds of tests: `unit`, pure and fast, side by side; `int`, each file with a database and topics of its own on
- * the one Kafka and the one Postgres that tests/run.ts started; beside them `containers`, one file, which waits more
- * than it works, and then `separate`, which need nothing of others and look at no clock; `system`, whole stacks, one file
- * after the other, since two stacks at once on two cores would be measuring each other; `stack`, against one stack
- * started for all of them.
+ * Six kinds of tests. Side by side: `containers`, one file, which waits more than it works; `int`, each file with a
+ * database and topics of its own on the one Kafka and the one Postgres that tests/run.ts started; `separate`, which need
+ * nothing of others and look at no clock; `unit`, pure and fast. Then `system`, whole stacks, one file after the
+ * other, since two stacks at once on two cores would be measuring each other; `stack`, against one stack started for all
+ * of them.
  */
 export default defineConfig({
   test: {
@@ -30,7 +30,7 @@ export default defineConfig({
           include: unit,
           exclude: [...ignored, ...int],
           testTimeout: 20_000,
-          sequence: { groupOrder: 1 },
+          ...besideContainers,
         },
       },
       {
@@ -70,7 +70,7 @@ export default defineConfig({
           testTimeout: 300_000,
           hookTimeout: 120_000,
           maxWorkers: 1,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -83,7 +83,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           fileParallelism: false,
           maxWorkers: 1,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],
