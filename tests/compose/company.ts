@@ -23,8 +23,8 @@ export interface Finding {
 }
 
 export interface Company {
-  /** Has them write so many messages a second, anyone anywhere. */
-  talk(perSecond: number, durationMs: number): Promise<void>
+  /** Has them write so many messages a second, anyone anywhere, while that is to go on. */
+  talk(perSecond: number, goesOn: (elapsedMs: number) => boolean): Promise<void>
   /**
    * Waits until every message has its outcome and everyone has every room to its end; then checks the whole history
    * from the beginning: each person's own, and what HTTP tells.
@@ -34,6 +34,8 @@ export interface Company {
   readonly troubles: readonly string[]
   close(): Promise<void>
 }
+
+export const forMs = (ms: number) => (elapsedMs: number) => elapsedMs <= ms
 
 /** Registers them; the first `raw` of them are bare sockets, the others our client. All are in all rooms. */
 export async function gather(
@@ -84,11 +86,11 @@ export async function gather(
 
   return {
     troubles,
-    talk: (perSecond, durationMs) =>
+    talk: (perSecond, goesOn) =>
       runLoad({
         observers: persons.map((person) => ({ person, rooms })),
         ...{ perSecond, random },
-        over: (elapsedMs) => elapsedMs > durationMs,
+        over: (elapsedMs) => !goesOn(elapsedMs),
       }),
     async settle(timeoutMs) {
       const deadline = systemScheduler.now() + timeoutMs

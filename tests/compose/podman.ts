@@ -220,7 +220,7 @@ export async function composeStack(project = `${PROJECT}${process.pid}`): Promis
       const deadline = Date.now() + timeoutMs
       while ((await containers()).some(isIll)) {
         if (Date.now() > deadline) throw new Error(`not healthy after ${timeoutMs} ms: ${await ills()}`)
-        await sleep(250)
+        await sleep(1_000)
       }
     },
     async crash(service) {
