@@ -36,7 +36,7 @@ const LINE = 100
 const EXAMPLES = `
   klatsch drill --list
   klatsch drill kill-chat --seed 7 --report kill-chat.html
-  klatsch drill reorder --bugs gap-fill-off          to see the check find something
+  klatsch drill kill-chat --bugs sweep-off           to see the check find something
   klatsch drill my-own.json --on running             against what "npm start" runs
   klatsch drill kill-kafka --on compose              against the containers of the project klatsch, by podman
 
