@@ -63,7 +63,7 @@ export interface Stack extends Signals {
 }
 
 const SCRIPT_MS = 120_000
-/** What a retiring process may take besides its drain: the services' own limit, and a little more. */
+/** What a retiring process may take besides its drain, which may take twice its time: the services' own limit, and a little more. */
 const RETIRE_MS = 45_000
 /** As in the gateway's own settings. */
 const DRAIN_MS = 15_000
@@ -149,7 +149,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     }
     const part = replaceable(
       () => supervise(servicePart({ name, service: which, env: serviceEnv, onLine }), watching),
-      { retirement: { signal: 'SIGTERM', withinMs: drainMs + RETIRE_MS }, besides: share },
+      { retirement: { signal: 'SIGTERM', withinMs: 2 * drainMs + RETIRE_MS }, besides: share },
     )
     services.set(name, part)
     await up(part)

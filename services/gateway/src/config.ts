@@ -53,7 +53,7 @@ export const configSchema = z
       .max(600_000)
       .default(15_000)
       .describe(
-        'Milliseconds in which sockets are asked to go elsewhere, one after another, when this process is told to stop (SIGTERM); it ends sooner when the last one has gone.',
+        'Milliseconds in which sockets are asked to go elsewhere, one after another, when this process is told to stop (SIGTERM). It ends sooner when the last one has gone, and up to as much later as long as others still leave.',
       ),
     RING_MB: z.coerce
       .number()

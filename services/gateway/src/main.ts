@@ -190,5 +190,5 @@ await runService(
     await server.open()
     log.info({ instance, port: server.port }, 'taking sockets')
   },
-  ({ DRAIN_MS }) => DRAIN_MS,
+  ({ DRAIN_MS }) => 2 * DRAIN_MS,
 )

@@ -59,8 +59,8 @@ export class Connection implements Follower {
   #frames: TokenBucket
   #heardAt: number
   #pinged = false
-  /** When it is closed for not having gone elsewhere, by the scheduler. */
-  #closesAt: number | undefined
+  /** It is not closed before that for not having gone elsewhere; by the scheduler. */
+  #goesUntil: number | undefined
 
   constructor(context: ConnectionContext, transport: Transport) {
     this.#context = context
@@ -140,15 +140,15 @@ export class Connection implements Follower {
     }
   }
 
-  /** Asks it to go elsewhere within so long; one that is still opening hears it after its welcome. */
-  goAway(withinMs: number): void {
-    this.#closesAt = this.#context.scheduler.now() + withinMs
+  /** Asks it to go elsewhere until then, by the scheduler; one that is still opening hears it after its welcome. */
+  goAway(until: number): void {
+    this.#goesUntil = until
     this.#sayGoAway()
   }
 
   #sayGoAway(): void {
-    if (this.#closesAt === undefined || this.#state.kind !== 'open') return
-    const leftMs = Math.round(this.#closesAt - this.#context.scheduler.now())
+    if (this.#goesUntil === undefined || this.#state.kind !== 'open') return
+    const leftMs = Math.round(this.#goesUntil - this.#context.scheduler.now())
     this.send({ type: 'goaway', withinMs: Math.max(0, leftMs) })
   }
 

@@ -5,6 +5,12 @@ import type { ConnectionContext, Transport } from './context.ts'
 import { Backlog } from './outgoing.ts'
 
 const TICK_MS = 2_000
+/** Parts of the time for a drain: until it is first asked whether people leave, how often after that, and at most. */
+const UNDISTURBED_PART = 0.4
+const LEAVING_PART = 0.5
+const LEAVING_ROUNDS = 3
+/** The part in which those who stayed are closed. */
+const CLOSING_PART = 0.1
 
 export interface Connections {
   readonly size: number
@@ -18,8 +24,9 @@ export interface Connections {
   /** This session of the user's has ended: cuts its sockets. */
   endSession(userId: string, session: string): void
   /**
-   * Asks all to go elsewhere, one after another in the first third of `withinMs`; those that did not are closed in its
-   * last tenth, in the same order. Resolves when the last one has gone; `hurry` closes all at once.
+   * Asks all to go elsewhere, one after another in the first third of `withinMs`. Those that are still here near its end
+   * are closed, one after another; as long as others still leave they are on their way too, and it waits on, up to twice
+   * `withinMs` in all. Resolves when the last one has gone; `hurry` closes all at once.
    */
   drain(withinMs: number, hurry?: AbortSignal): Promise<void>
 }
@@ -33,6 +40,7 @@ export function createConnections(
   const all = new Set<Connection>()
   let toWrite: Connection[] = []
   let drainingUntil: number | undefined
+  let left = 0
   let gone = () => {}
 
   const shared: ConnectionContext = {
@@ -58,9 +66,12 @@ export function createConnections(
   }
 
   const close = (connection: Connection) => connection.close(closeCodes.restarting, 'restarting')
-  function sendAway(connection: Connection, askMs: number, closeMs: number): void {
-    scheduler.after(askMs, () => connection.goAway(closeMs - askMs))
-    scheduler.after(closeMs, () => close(connection))
+
+  /** Does so to everyone who is here, evenly over so long. */
+  function oneAfterAnother(overMs: number, what: (connection: Connection) => void): void {
+    const stepMs = overMs / all.size
+    let index = 0
+    for (const connection of all) scheduler.after(stepMs * index++, () => what(connection))
   }
 
   return {
@@ -79,29 +90,36 @@ export function createConnections(
     add(transport) {
       const connection = new Connection(shared, transport)
       all.add(connection)
-      if (drainingUntil !== undefined) sendAway(connection, 0, drainingUntil - scheduler.now())
+      if (drainingUntil !== undefined) connection.goAway(drainingUntil)
       return connection
     },
     remove(connection) {
       connection.gone()
       all.delete(connection)
+      left += 1
       if (all.size === 0) gone()
     },
     endSession(userId, session) {
       for (const socket of [...hub.users.of(userSubject(userId))]) socket.endSession(session)
     },
     async drain(withinMs, hurry) {
-      drainingUntil = scheduler.now() + withinMs
+      const until = scheduler.now() + (UNDISTURBED_PART + LEAVING_PART) * withinMs
+      drainingUntil = until
       const empty = new Promise<void>((resolve) => {
         gone = resolve
       })
-      const step = withinMs / all.size
-      let index = 0
-      for (const connection of all) {
-        const afterMs = step * index++
-        sendAway(connection, afterMs / 3, 0.9 * withinMs + afterMs / 10)
+      const someTime = (part: number) => Promise.race([empty, pause(scheduler, part * withinMs, hurry)])
+      const waitsOn = () => all.size > 0 && !hurry?.aborted
+      oneAfterAnother(withinMs / 3, (connection) => connection.goAway(until))
+      if (waitsOn()) await someTime(UNDISTURBED_PART)
+      for (let round = 0, before = -1; round < LEAVING_ROUNDS && waitsOn() && left > before; round += 1) {
+        before = left
+        await someTime(LEAVING_PART)
       }
-      if (all.size > 0) await Promise.race([empty, pause(scheduler, withinMs, hurry)])
+      if (waitsOn()) {
+        oneAfterAnother(CLOSING_PART * withinMs, close)
+        await someTime(CLOSING_PART)
+      }
       cancelTick()
       for (const connection of all) close(connection)
     },

@@ -108,14 +108,43 @@ test('[W11] sockets are asked to leave one after another, and closed, one after 
   await pass(12_000)
   const asked = [0, 1_000, 2_000, 3_000]
   const ended = [10_800, 11_100, 11_400, 11_700]
-  expect(sockets.map(({ seen }) => seen)).toEqual(
-    asked.map((at, index) => [{ at, goaway: ended[index]! - at }]),
-  )
+  expect(sockets.map(({ seen }) => seen)).toEqual(asked.map((at) => [{ at, goaway: 10_800 - at }]))
   expect(sockets.map(({ closed }) => closed)).toEqual(
     ended.map((at) => [{ at, code: closeCodes.restarting }]),
   )
   await drained
   expect(over).toBe(true)
+})
+
+test('as long as others leave, those who are still here are not closed, up to twice the time', async () => {
+  const { connections, socket, pass } = gateway()
+  const sockets = Array.from({ length: 4 }, socket)
+  for (const each of sockets) each.hello()
+  await pass(0)
+  const [first, second, third, last] = sockets
+  void connections.drain(10_000)
+  await pass(8_999)
+  first!.leave()
+  await pass(5_000)
+  second!.leave()
+  await pass(5_000)
+  third!.leave()
+  expect(last!.closed).toEqual([])
+  await pass(2)
+  expect(last!.closed).toEqual([{ at: 19_000, code: closeCodes.restarting }])
+})
+
+test('when nobody has left any more for half of the time, the rest is closed', async () => {
+  const { connections, socket, pass } = gateway()
+  const [first, last] = [socket(), socket()]
+  first.hello()
+  last.hello()
+  await pass(0)
+  void connections.drain(10_000)
+  await pass(8_000)
+  first.leave()
+  await pass(12_000)
+  expect(last.closed).toEqual([{ at: 14_000, code: closeCodes.restarting }])
 })
 
 test('a drain ends with the last socket, and is waited for no longer than it may take', async () => {
@@ -143,10 +172,10 @@ test('a socket that was let in while draining is welcomed, and then asked to lea
   const late = socket()
   await pass(1_000)
   late.hello()
-  await expect.poll(() => late.seen).toEqual([{ at: 1_000, goaway: 7_000 }])
+  await expect.poll(() => late.seen).toEqual([{ at: 1_000, goaway: 6_100 }])
   expect(late.closed).toEqual([])
   await pass(7_000)
-  expect(late.closed).toEqual([{ at: 8_000, code: closeCodes.restarting }])
+  expect(late.closed).toEqual([{ at: 7_550, code: closeCodes.restarting }])
 })
 
 test('in a hurry all are closed at once', async () => {
