@@ -70,6 +70,7 @@ export const presenceSignalSchema = z.discriminatedUnion('kind', [
     full: z.object({ part: z.int().positive(), of: z.int().positive() }).optional(),
     /** Sessions that began or changed. */
     sessions: z.array(sessionSchema).optional(),
+    /** Of a full set: those who left so lately that they still have some of their grace. */
     ended: z.array(z.object({ user: uuidSchema, session: sessionName, graceMs: count })).optional(),
     typing: z.array(z.object({ user: uuidSchema, room: subjectSchema, typing: z.boolean() })).optional(),
   }),

@@ -51,6 +51,7 @@ export class SimGateway {
   epoch: number
   n = 0
   readonly #world: World
+  readonly #leaving = new Map<string, { user: string; until: number }>()
   #asked = false
 
   constructor(world: World, name: string) {
@@ -67,11 +68,14 @@ export class SimGateway {
     else this.say({ sessions: [mine] })
   }
 
-  close(session: string, graceMs: number = presenceTimes.graceMs): void {
+  /** `inFull`: what is said next is a full set anyway, so it is told with that. */
+  close(session: string, graceMs: number = presenceTimes.graceMs, inFull = false): void {
     const mine = this.sessions.get(session)
     if (!mine) return
     this.sessions.delete(session)
-    this.say({ ended: [{ user: mine.user, session, graceMs }] })
+    this.#leaving.set(session, { user: mine.user, until: this.#world.time + graceMs })
+    if (inFull) this.begin()
+    else this.say({ ended: [{ user: mine.user, session, graceMs }] })
   }
 
   change(session: string, more: Partial<PresenceSession>): void {
@@ -86,9 +90,13 @@ export class SimGateway {
     this.epoch = Math.max(this.#world.time, this.epoch + 1)
     this.n = 0
     const all = [...this.sessions.values()].map((session) => this.#plain(session))
+    const ended = [...this.#leaving]
+      .map(([session, { user, until }]) => ({ user, session, graceMs: until - this.#world.time }))
+      .filter(({ graceMs }) => graceMs > 0)
     const of = Math.max(1, Math.ceil(all.length / partSize))
     for (let part = 1; part <= of; part += 1) {
-      this.say({ full: { part, of }, sessions: all.slice((part - 1) * partSize, part * partSize) })
+      const sessions = all.slice((part - 1) * partSize, part * partSize)
+      this.say({ full: { part, of }, sessions, ...(part === 1 ? { ended } : {}) })
     }
   }
 

@@ -22,10 +22,17 @@ interface Session {
   saidAt: number
 }
 
+/** A session that ended and is owed its grace until then. */
+interface Leaving {
+  readonly user: string
+  readonly until: number
+}
+
 /**
  * What this gateway has to say in one partition of `presence.signals`. It speaks under an epoch: each begins with the
  * full set of sessions, then come changes and beats, numbered. When what was sent may not have arrived, or the lease may
- * have ended, the next thing said is a full set under a new epoch.
+ * have ended, the next thing said is a full set under a new epoch. It names those who just left as well: an owner that
+ * rebuilds may not have heard of them from anyone, and would take them for offline before their grace is over.
  */
 export class Link {
   readonly partition: number
@@ -36,6 +43,7 @@ export class Link {
   /** Last states of sessions that ended before those were told. */
   #farewells: PresenceSession[] = []
   #ended: Ended[] = []
+  readonly #leaving = new Map<string, Leaving>()
   #typing: Typing[] = []
   #asks = new Set<string>()
   #epoch = 0
@@ -61,14 +69,16 @@ export class Link {
     else this.#changed.add(value.session)
   }
 
-  end(session: string, graceMs: number): void {
+  end(session: string, graceMs: number, now: number): void {
     const gone = this.#sessions.get(session)
     if (!gone) return
     this.#sessions.delete(session)
     const untold = [this.#changed.delete(session), this.#late.delete(session)].includes(true)
     // Its last choice may say that nobody is to know when it ended.
     if (untold && gone.saidAt > Number.NEGATIVE_INFINITY) this.#farewells.push(gone.value)
-    this.#ended.push({ user: gone.value.user, session, graceMs })
+    const { user } = gone.value
+    this.#ended.push({ user, session, graceMs })
+    this.#leaving.set(session, { user, until: now + graceMs })
   }
 
   typing(typing: Typing): void {
@@ -88,7 +98,7 @@ export class Link {
 
   /** It is not known whether what was said arrived. */
   lost(): void {
-    this.#speaking = false
+    this.#fullWanted = true
   }
 
   /** What is to be said now, in order; nothing most of the time. */
@@ -112,10 +122,11 @@ export class Link {
     }))
   }
 
-  /** Changes that came too soon after the last are told now. */
-  release(): void {
+  /** Changes that came too soon after the last are told now; who has left for good is forgotten. */
+  release(now: number): void {
     for (const session of this.#late) this.#changed.add(session)
     this.#late.clear()
+    for (const [session, { until }] of this.#leaving) if (until <= now) this.#leaving.delete(session)
   }
 
   #full(now: number): GatewaySignal[] {
@@ -126,11 +137,15 @@ export class Link {
     this.#late.clear()
     const all = [...this.#sessions.values()]
     for (const session of all) session.saidAt = now
-    const of = Math.max(1, Math.ceil(all.length / SESSIONS_PER_RECORD))
+    const left = [...this.#leaving]
+      .filter(([, { until }]) => until > now)
+      .map(([session, { user, until }]) => ({ user, session, graceMs: until - now }))
+    const of = Math.max(1, Math.ceil(Math.max(all.length, left.length) / SESSIONS_PER_RECORD))
     const signals: GatewaySignal[] = []
     for (let part = 1; part <= of; part += 1) {
-      const these = all.slice((part - 1) * SESSIONS_PER_RECORD, part * SESSIONS_PER_RECORD)
-      signals.push(this.#signal({ full: { part, of }, sessions: these.map(({ value }) => value) }))
+      const sessions = all.splice(0, SESSIONS_PER_RECORD).map(({ value }) => value)
+      const ended = left.splice(0, SESSIONS_PER_RECORD)
+      signals.push(this.#signal({ full: { part, of }, sessions, ...(ended.length > 0 ? { ended } : {}) }))
     }
     if (typing.length > 0) signals.push(this.#signal({ typing }))
     return signals

@@ -131,8 +131,49 @@ test('after a publish that failed everything is said again under a new epoch', a
   refuse(false)
   await pass(600)
   const again = said()
-  expect(again).toMatchObject([{ n: 1, full: { part: 1, of: 1 }, sessions: [session(2)] }])
+  expect(again).toMatchObject([
+    { n: 1, full: { part: 1, of: 1 }, sessions: [session(2)], ended: [{ user: users[1], session: 's1' }] },
+  ])
   expect((again[0] as { epoch: number }).epoch).toBeGreaterThan((first as { epoch: number }).epoch)
+})
+
+test('who leaves in the moment of a full set is named in it, with the grace that is left, and not for longer', async () => {
+  const { signals, said } = setUp()
+  const wanted = { partition: 2, gateway: 'g1', fenced: undefined }
+  signals.put(session(1))
+  signals.put(session(2))
+  await pass(5)
+  said()
+  signals.resync(wanted)
+  signals.end(session(1), 4_000)
+  await pass(5)
+  const [full] = said()
+  expect(full).toMatchObject({ n: 1, full: { part: 1, of: 1 }, sessions: [session(2)] })
+  expect(full).toMatchObject({
+    ended: [{ user: users[1], session: 's1', graceMs: expect.closeTo(4_000, -2) }],
+  })
+  await pass(2_995)
+  signals.resync(wanted)
+  await pass(5)
+  const again = said().find((s) => s.kind === 'gateway' && s.full)
+  expect(again).toMatchObject({ ended: [{ session: 's1', graceMs: expect.closeTo(1_000, -2) }] })
+  await pass(1_100)
+  signals.resync(wanted)
+  await pass(5)
+  expect(said().at(-1)).toEqual(expect.not.objectContaining({ ended: expect.anything() }))
+})
+
+test('that the last one left is told again when it may not have arrived', async () => {
+  const { signals, said, refuse } = setUp()
+  signals.put(session(1))
+  await pass(5)
+  said()
+  refuse(true)
+  signals.end(session(1), 4_000)
+  await pass(5)
+  refuse(false)
+  await pass(600)
+  expect(said()).toMatchObject([{ full: { part: 1, of: 1 }, sessions: [], ended: [{ session: 's1' }] }])
 })
 
 test('frozen for longer than its lease may last, it begins a new epoch by itself', async () => {

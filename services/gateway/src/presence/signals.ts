@@ -87,7 +87,7 @@ export function createSignals(options: SignalsOptions): Signals {
 
   let cancelTurn = scheduler.after(TURN_MS, turn)
   function turn(): void {
-    for (const link of links) link.release()
+    for (const link of links) link.release(scheduler.now())
     flush()
     cancelTurn = scheduler.after(TURN_MS, turn)
   }
@@ -99,7 +99,7 @@ export function createSignals(options: SignalsOptions): Signals {
       flush()
     },
     end({ user, session }, graceMs) {
-      linkOf(user).end(session, graceMs)
+      linkOf(user).end(session, graceMs, scheduler.now())
       flush()
     },
     typing(user, room, typing) {

@@ -199,6 +199,18 @@ describe('leases', () => {
     expect(changes(world, 'ada')).toEqual(['online'])
   })
 
+  test('so does one that is asked for its full set while it does', () => {
+    const world = settledWorld()
+    world.gateways[0]!.open('ada', 's1')
+    world.gateways[0]!.open('bob', 's2')
+    world.run(3_000)
+    world.gateways[0]!.close('s1', presenceTimes.handOverMs, true)
+    world.run(6_000)
+    world.gateways[1]!.open('ada', 's3')
+    world.run(20_000)
+    expect(changes(world, 'ada')).toEqual(['online'])
+  })
+
   test('nobody can ask for a longer grace than that', () => {
     const world = settledWorld()
     world.gateways[0]!.open('ada', 's1')
@@ -318,19 +330,21 @@ describe('a new owner', () => {
 
   test('[S4] owes the grace of a session that ends before anybody said that it was there', () => {
     for (const back of [true, false]) {
-      const world = settledWorld()
-      world.gateways[0]!.open('ada', 's1')
-      world.gateways[0]!.open('bob', 's2')
-      world.run(12_000)
-      world.disown()
-      world.gateways[0]!.close('s1')
-      world.own(true)
-      world.run(2_000)
-      expect(world.owner!.state.settled).toBe(true)
-      if (back) world.gateways[1]!.open('ada', 's3')
-      world.run(10_000)
-      expect(changes(world, 'ada')).toEqual(back ? ['online'] : ['online', 'offline'])
-      expect(changes(world, 'bob')).toEqual(['online'])
+      for (const inFull of [true, false]) {
+        const world = settledWorld()
+        world.gateways[0]!.open('ada', 's1')
+        world.gateways[0]!.open('bob', 's2')
+        world.run(12_000)
+        world.disown()
+        world.gateways[0]!.close('s1', graceMs, inFull)
+        world.own(true)
+        world.run(2_000)
+        expect(world.owner!.state.settled).toBe(true)
+        if (back) world.gateways[1]!.open('ada', 's3')
+        world.run(10_000)
+        expect(changes(world, 'ada')).toEqual(back ? ['online'] : ['online', 'offline'])
+        expect(changes(world, 'bob')).toEqual(['online'])
+      }
     }
   })
 

@@ -91,17 +91,13 @@ function hear(turn: Turn, signal: GatewaySignal): void {
     lease.draft = undefined
   }
 
-  if (signal.full) takeFull(turn, signal, lease, signal.full, signal.sessions ?? [])
-  else for (const session of signal.sessions ?? []) hold(turn, signal.gateway, lease, session)
-  for (const { user, session, graceMs: asked } of signal.ended ?? []) {
-    // An owner that is still rebuilding has not heard of the session: what it is owed is the same as with any owner.
-    if (!lease.sessions.delete(session)) {
-      const person = personOf(partition, user)
-      const forgets = partition.settled || turn.bugs.has('rebuild-forgets-ended')
-      if (forgets || indexOf(person, signal.gateway, session) >= 0) continue
-      person.held.push({ user, session, gateway: signal.gateway, idle: false })
-    }
-    leave(turn, signal.gateway, user, session, Math.min(asked, handOverMs))
+  if (signal.full) {
+    // Those who just left are in no set: they have their own grace, not that of one who is missing.
+    end(turn, signal, lease)
+    takeFull(turn, signal, lease, signal.full, signal.sessions ?? [])
+  } else {
+    for (const session of signal.sessions ?? []) hold(turn, signal.gateway, lease, session)
+    end(turn, signal, lease)
   }
   for (const { user, room, typing } of signal.typing ?? []) {
     turn.events.push({ kind: 'typing', user, room, typing, ...turn.stamp })
@@ -109,6 +105,20 @@ function hear(turn: Turn, signal: GatewaySignal): void {
   if (!lease.whole && !lease.draft && partition.clock - lease.askedAt >= ASK_MS) {
     lease.askedAt = partition.clock
     turn.events.push({ kind: 'resync', gateway: signal.gateway, fenced: undefined })
+  }
+}
+
+function end(turn: Turn, { gateway, ended = [] }: GatewaySignal, lease: Lease): void {
+  const { partition } = turn
+  for (const { user, session, graceMs: asked } of ended) {
+    // An owner that is still rebuilding has not heard of the session: what it is owed is the same as with any owner.
+    if (!lease.sessions.delete(session)) {
+      const person = personOf(partition, user)
+      const forgets = partition.settled || turn.bugs.has('rebuild-forgets-ended')
+      if (forgets || indexOf(person, gateway, session) >= 0) continue
+      person.held.push({ user, session, gateway, idle: false })
+    }
+    leave(turn, gateway, user, session, Math.min(asked, handOverMs))
   }
 }
 

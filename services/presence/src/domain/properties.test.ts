@@ -13,7 +13,7 @@ const LONG_MS = 12_000
 
 type Step =
   | { do: 'open'; gateway: number; user: string; idle: boolean }
-  | { do: 'close'; gateway: number }
+  | { do: 'close'; gateway: number; inFull: boolean }
   | { do: 'touch'; gateway: number; idle: boolean }
   | { do: 'dnd'; gateway: number; dnd: boolean }
   | { do: 'die' | 'restart' | 'freeze' | 'wake'; gateway: number }
@@ -27,7 +27,7 @@ const user = fc.constantFrom(...USERS)
 const some = <T extends Step['do']>(...what: T[]) => fc.constantFrom(...what)
 const ordinary: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ do: some('open'), gateway, user, idle: fc.boolean() }),
-  fc.record({ do: some('close'), gateway }),
+  fc.record({ do: some('close'), gateway, inFull: fc.boolean() }),
   fc.record({ do: some('touch'), gateway, idle: fc.boolean() }),
   fc.record({ do: some('dnd'), gateway, dnd: fc.boolean() }),
 )
@@ -75,7 +75,9 @@ class Truth {
         this.gatewayOf(step.gateway).open(step.user, `s${this.#sessions}`, { idle: step.idle })
         return
       case 'close':
-        this.#some(step.gateway, (gateway, session) => gateway.close(session))
+        this.#some(step.gateway, (gateway, session) =>
+          gateway.close(session, presenceTimes.graceMs, step.inFull),
+        )
         return
       case 'touch':
         this.#some(step.gateway, (gateway, session) => gateway.change(session, { idle: step.idle }))
