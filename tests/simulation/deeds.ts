@@ -10,6 +10,8 @@ import type { World } from './world.ts'
 type Deed = (world: World, cast: Cast, step: Step) => Promise<string | undefined> | string | undefined
 
 const FREEZE_MS = 20_000
+/** Far shorter than a lease: nobody may notice. */
+const HELD_UP_MS = 400
 /** A request under way for longer than a lease. */
 const LATE_MS = 14_000
 /** From the end of a fault of the log until what it held up has come. */
@@ -31,6 +33,12 @@ function onWire(world: World, step: Step, what: string, deed: (wire: Wire) => vo
   const one = at(open, step.a)
   deed(one)
   return `${one.name} ${what}`
+}
+
+/** The gateway at which somebody is, if it is one that runs. */
+function hostOf(world: World, user: string): World['gateways'][number] | undefined {
+  const host = [...world.wires].findLast((each) => each.open && each.user === user)?.host
+  return world.gateways.find((each) => each === host && each.process.state === 'running')
 }
 
 export const deeds: Readonly<Record<StepKind, Deed>> = {
@@ -75,16 +83,26 @@ export const deeds: Readonly<Record<StepKind, Deed>> = {
     world.sim.after(b * 1_500, () => visitor.come())
     return `${visitor.name} reloads the page, which takes ${seconds(b * 1_500)}`
   },
-  /** A page is reloaded in the second in which its partition gets another owner, who finds nothing of it on the log. */
-  async 'reload as presence moves'(world, cast, { a, b }) {
+  /**
+   * A page is reloaded in the second in which its partition gets another owner, who finds nothing of it on the log. Every
+   * other time its gateway is held up just then, so that it hears of both in one moment.
+   */
+  async 'reload as presence moves'(world, cast, { n, a, b }) {
     if (cast.visitors.length === 0) return undefined
     const visitor = at(cast.visitors, a)
     visitor.come()
     await world.sim.runFor(LATEST_MS)
     world.bus.faults.rebalance('presence')
-    world.sim.after(b * 1_200, () => visitor.go())
-    world.sim.after(b * 1_200 + 1_500, () => visitor.come())
-    return `${visitor.name} is here for long; presence is dealt anew, and ${Math.round(b * 1_200)} ms later the page is reloaded`
+    const leavesMs = b * 1_200
+    const process = n % 2 === 0 ? hostOf(world, visitor.id)?.process : undefined
+    if (process) {
+      world.sim.after(Math.max(0, leavesMs - HELD_UP_MS / 2), () => process.freeze())
+      world.sim.after(leavesMs + HELD_UP_MS / 2, () => process.thaw())
+    }
+    world.sim.after(leavesMs, () => visitor.go())
+    world.sim.after(leavesMs + 1_500, () => visitor.come())
+    const heldUp = process ? `, while ${process.name} is held up` : ''
+    return `${visitor.name} is here for long; presence is dealt anew, and ${Math.round(leavesMs)} ms later the page is reloaded${heldUp}`
   },
 
   async 'kill a chat'(world, _, { a }) {
@@ -140,9 +158,8 @@ export const deeds: Readonly<Record<StepKind, Deed>> = {
   /** What a gateway said last is appended when its lease is over, and it and the person it was about are gone. */
   async 'let last words come late'(world, cast, { a }) {
     const visitor = cast.visitors.length === 0 ? undefined : at(cast.visitors, a)
-    const host = [...world.wires].findLast((each) => each.open && each.user === visitor?.id)?.host
-    const one = world.gateways.find((each) => each === host)
-    if (!visitor || !one) return undefined
+    const one = visitor && hostOf(world, visitor.id)
+    if (!one) return undefined
     world.gateways.splice(world.gateways.indexOf(one), 1)
     await world.newGateway()
     world.bus.faults.publish({ leastMs: presenceTimes.leaseMs + 1_000, extraMs: LATE_MS }, one.process)
