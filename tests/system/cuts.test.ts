@@ -5,8 +5,11 @@ import { expect, inject, test } from 'vitest'
 test('[D2] [D3] [D5] people whose connections are cut, silenced, delayed and narrowed hundreds of times have what the record has', async () => {
   const { databaseUrl, dataDir } = inject('stack')
   const lines: string[] = []
+  const { load, ...lossy } = scenarioOf('lossy-network')
+  // More often than there: here it is the cuts that count, not how much is said between them.
+  const spoilt = { ...lossy, load: { ...load, spoil: { percent: 100, everyMs: 25, hasty: true } } }
   const report = await runDrill({
-    scenario: resized(scenarioOf('lossy-network'), { seconds: 12, size: 0.6 }),
+    scenario: resized(spoilt, { seconds: 12, size: 0.6 }),
     target: { ...runningStack(dataDir), record: recordAt(databaseUrl) },
     log: (line) => lines.push(line),
   })
@@ -14,6 +17,6 @@ test('[D2] [D3] [D5] people whose connections are cut, silenced, delayed and nar
   const story = lines.join('\n')
   expect(report.reasons, story).toEqual([])
   expect(report, story).toMatchObject({ ok: true, acked: report.sent, unknown: 0, rejected: 0 })
-  const spoilt = Object.values(report.spoilt).reduce((sum, count) => sum + count, 0)
-  expect(spoilt).toBeGreaterThan(200)
+  const times = Object.values(report.spoilt).reduce((sum, count) => sum + count, 0)
+  expect(times).toBeGreaterThan(200)
 }, 120_000)
