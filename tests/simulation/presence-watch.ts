@@ -26,6 +26,11 @@ export class PresenceWatch {
     look()
   }
 
+  /** Each partition has one owner that knows everything, as far as was seen last. */
+  get settled(): boolean {
+    return !this.#owners.includes(undefined)
+  }
+
   moved({ from, to }: Span): boolean {
     return this.#moved.some((at) => from - LOOK_MS < at && at < to + LOOK_MS)
   }

@@ -96,6 +96,8 @@ async function settle(world: World, cast: Cast): Promise<Partial<Record<Kind, st
     () => switchers.every((each) => rooms.every((room) => each.at(room) === world.headOf(room))),
     SETTLE_MS,
   )
+  // What an owner that was just killed had is found anew by the next: until then nobody is told who is gone.
+  await sim.runUntil(() => world.presenceWatch.settled, SETTLE_MS)
   await sim.runFor(AFTER_MS)
   return { unsettled, staleDigests }
 }
