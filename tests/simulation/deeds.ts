@@ -96,8 +96,13 @@ export const deeds: Readonly<Record<StepKind, Deed>> = {
     const leavesMs = b * 1_200
     const process = n % 2 === 0 ? hostOf(world, visitor.id)?.process : undefined
     if (process) {
-      world.sim.after(Math.max(0, leavesMs - HELD_UP_MS / 2), () => process.freeze())
-      world.sim.after(leavesMs + HELD_UP_MS / 2, () => process.thaw())
+      let held = false
+      world.sim.after(Math.max(0, leavesMs - HELD_UP_MS / 2), () => {
+        held = process.state === 'running'
+        process.freeze()
+      })
+      // Whoever froze it for longer thaws it.
+      world.sim.after(leavesMs + HELD_UP_MS / 2, () => held && process.thaw())
     }
     world.sim.after(leavesMs, () => visitor.go())
     world.sim.after(leavesMs + 1_500, () => visitor.come())

@@ -120,7 +120,7 @@ function judgeUser(one: Case, found: Found): void {
   const { name, spans, told, world } = one
   const { lives } = world
   const time = (at: number) => `${Math.round(world.since(at))} ms`
-  for (const [index, { state, of, at }] of told.entries()) {
+  for (const [index, { state, of }] of told.entries()) {
     const here = spans.find(({ from, to }) => from + SAID_MS < of && of < to)
     const after = spans.find(({ from, to }) => from <= of + HASTY_MS && of < to)
     // Who was here for no longer may not have been heard of.
@@ -139,8 +139,7 @@ function judgeUser(one: Case, found: Found): void {
     }
     const gone = told.slice(0, index).findLast((earlier) => earlier.state === 'offline')
     const last = spans.findLast(({ from }) => from <= of + TURN_MS)
-    // An owner that took over since does not know who was fenced, and may have begun with what came late.
-    if (gone && last && last.to < gone.of && !world.presenceWatch.moved({ from: last.to, to: at })) {
+    if (gone && last && last.to < gone.of && !world.presenceWatch.moved({ from: last.to, to: of })) {
       found.risen.push(
         `${name} is ${state} at ${time(of)}, having gone at ${time(last.to)} for good, and been offline at ${time(gone.of)}`,
       )

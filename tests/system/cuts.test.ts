@@ -7,7 +7,7 @@ test('[D2] [D3] [D5] people whose connections are cut, silenced, delayed and nar
   const lines: string[] = []
   const { load, ...lossy } = scenarioOf('lossy-network')
   // More often than there: here it is the cuts that count, not how much is said between them.
-  const spoilt = { ...lossy, load: { ...load, spoil: { percent: 100, everyMs: 25, hasty: true } } }
+  const spoilt = { ...lossy, load: { ...load, spoil: { ...load.spoil!, everyMs: 25 } } }
   const report = await runDrill({
     scenario: resized(spoilt, { seconds: 12, size: 0.6 }),
     target: { ...runningStack(dataDir), record: recordAt(databaseUrl) },

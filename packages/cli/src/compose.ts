@@ -12,7 +12,7 @@ const AGAIN_MS = 30_000
 const POLL_MS = 250
 const PAUSES = 5
 /** How long who is told to stop may take, as in podman-compose.yaml. */
-const GRACE = ['-t', '45']
+const GRACE = ['-t', '60']
 /** What is replaced by a restart; the servers are not. */
 const SERVICES = ['chat', 'presence', 'lab', 'gateway']
 /** Of these one more can stand in for the one that is replaced. */

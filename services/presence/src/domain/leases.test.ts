@@ -348,6 +348,22 @@ describe('a new owner', () => {
     }
   })
 
+  test('does not believe the late words of a gateway of which it knows nothing else', () => {
+    const world = settledWorld()
+    const [gateway] = world.gateways
+    gateway!.open('ada', 's1')
+    world.run(3_000)
+    gateway!.mode = 'dead'
+    world.run(9_000)
+    expect(changes(world, 'ada')).toEqual(['online', 'offline'])
+    world.disown()
+    gateway!.say({ sessions: [{ user: 'ada', session: 's1', idle: false }] })
+    world.own(false)
+    world.run(20_000)
+    expect(world.owner!.state.settled).toBe(true)
+    expect(changes(world, 'ada')).toEqual(['online', 'offline'])
+  })
+
   test('ends what died with the last owner', () => {
     const world = settledWorld()
     world.gateways[0]!.open('ada', 's1')

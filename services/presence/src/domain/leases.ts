@@ -258,7 +258,17 @@ function settle(turn: Turn): void {
   }
 }
 
-/** Until it is settled, there may be other sessions of the same person: then only `online` is sure. */
+/**
+ * Until it is settled, there may be other sessions of the same person, so only `online` is sure; and that only when a
+ * gateway says so that has told all it has: what a dead one said may have come late, and who was fenced is not known.
+ */
+function isSure({ settled, gateways }: Partition, held: readonly Held[]): boolean {
+  return (
+    settled ||
+    (stateOf(held) === 'online' && held.some(({ idle, gateway }) => !idle && gateways.get(gateway)?.whole))
+  )
+}
+
 function announce(turn: Turn, user: string): void {
   const { partition, stamp } = turn
   const person = partition.people.get(user)
@@ -266,8 +276,8 @@ function announce(turn: Turn, user: string): void {
   const state = stateOf(person.held)
   const { told } = person
   const news = told ? state !== told.state || homeOf(person) !== told.home : state !== 'offline'
-  const sure = partition.settled || state === 'online'
-  if (news && sure) turn.events.push({ kind: 'changed', ...tell(turn, user, person), ...stamp })
+  if (news && isSure(partition, person.held))
+    turn.events.push({ kind: 'changed', ...tell(turn, user, person), ...stamp })
   else if (state === 'offline') tell(turn, user, person)
 }
 
@@ -287,9 +297,9 @@ function answer({ partition, events, stamp }: Turn, asks: readonly string[]): vo
   const users: RosterEntry[] = []
   for (const user of asks) {
     const person = partition.people.get(user)
-    const state = stateOf(person?.held ?? [])
-    if (!partition.settled && state !== 'online') continue
-    users.push({ user, state, home: person && homeOf(person), lastSeen: undefined })
+    const held = person?.held ?? []
+    if (!isSure(partition, held)) continue
+    users.push({ user, state: stateOf(held), home: person && homeOf(person), lastSeen: undefined })
   }
   if (users.length > 0) events.push({ kind: 'roster', users, ...stamp })
 }
