@@ -9,8 +9,8 @@ export interface Cursor {
   readonly chain: string | undefined
 }
 
-/** Events of a stream after a seq, over HTTP, as text. `head`: where the stream ends. */
-export type FetchEvents = (subject: string, after: number) => Promise<{ items: string[]; head: number }>
+/** A page of a stream's events after a seq, over HTTP, as text. */
+export type FetchEvents = (subject: string, after: number) => Promise<string[]>
 
 export interface FollowingOptions {
   readonly token: string
@@ -131,7 +131,7 @@ export class Following implements Talk {
     const seqOf = () => this.cursors.get(subject)?.seq ?? 0
     try {
       while (seqOf() < healing.head) {
-        const { items } = await this.#patiently(() => fetchEvents(subject, seqOf()))
+        const items = await this.#patiently(() => fetchEvents(subject, seqOf()))
         if (items.length === 0) throw new Error('an empty page before the head')
         for (const text of items) this.#event(subject, text)
       }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { KlatschError } from '@klatsch/contracts'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { type AuthenticatedUser, knowing, tokenVerifier } from './tokens.ts'
+import { type AuthenticatedUser, keysOf, knowing, tokenVerifier } from './tokens.ts'
 
 const time = { now: 1_000_000_000_000 }
 const now = () => time.now
@@ -31,7 +31,7 @@ const sign = (forS: number) =>
     .sign(keys.privateKey)
 
 test('a token that is known ends in its time all the same', async () => {
-  const verify = tokenVerifier(chatUrl, now)
+  const verify = tokenVerifier(keysOf(chatUrl), now)
   const token = await sign(60)
   const user = await verify(token)
   expect(user).toMatchObject({ id: 'u1', username: 'ada', displayName: 'Ada', guest: false, admin: false })
@@ -44,7 +44,7 @@ test('a token that is known ends in its time all the same', async () => {
 })
 
 test('what is like a token that is known, and is not that token, is refused', async () => {
-  const verify = tokenVerifier(chatUrl, now)
+  const verify = tokenVerifier(keysOf(chatUrl), now)
   const token = await sign(60)
   const [head, claims, signature] = token.split('.') as [string, string, string]
   await verify(token)

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto'
 import { KlatschError } from '@klatsch/contracts'
-import { createRemoteJWKSet, errors, jwtVerify } from 'jose'
+import { createRemoteJWKSet, errors, type JWTVerifyGetKey, jwtVerify } from 'jose'
+import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 
 export interface AuthenticatedUser {
@@ -30,15 +31,18 @@ const claimsSchema = z.object({
 /** Tokens known to be good; of more, the one longest unused is checked once more. */
 const KNOWN_TOKENS = 20_000
 
-/**
- * Verifies access tokens with the public keys that `chat` shows. A signature is checked once, which is most of what a
- * token costs, and its end each time: those who come back all at once are known. `now`: milliseconds since the epoch.
- */
-export function tokenVerifier(chatUrl: string, now: () => number): VerifyToken {
-  const keys = createRemoteJWKSet(new URL('/.well-known/jwks.json', chatUrl), {
+/** The public keys that `chat` shows, fetched when a token names one that is not known. */
+export const keysOf = (chatUrl: string): JWTVerifyGetKey =>
+  createRemoteJWKSet(new URL('/.well-known/jwks.json', chatUrl), {
     timeoutDuration: 3_000,
     cooldownDuration: 2_000,
   })
+
+/**
+ * Verifies access tokens. A signature is checked once, which is most of what a token costs, and its end each time: those
+ * who come back all at once are known. `now`: milliseconds since the epoch.
+ */
+export function tokenVerifier(keys: JWTVerifyGetKey, now: () => number): VerifyToken {
   return knowing(
     async (token) => {
       try {
@@ -69,16 +73,15 @@ export function tokenVerifier(chatUrl: string, now: () => number): VerifyToken {
 
 /** Knows so many tokens again that `check` found to be good, by their hash, until they end. */
 export function knowing(check: VerifyToken, now: () => number, max: number): VerifyToken {
-  // In the order in which they were used last.
-  const known = new Map<string, AuthenticatedUser>()
+  const known = new LRUCache<string, AuthenticatedUser>({ max })
   return async (token) => {
     const key = hash('sha256', token, 'base64')
     const before = known.get(key)
+    if (before && now() < before.expiresAt) return before
     known.delete(key)
-    if (before && now() >= before.expiresAt) throw expired()
-    const user = before ?? (await check(token))
+    if (before) throw expired()
+    const user = await check(token)
     known.set(key, user)
-    if (known.size > max) known.delete(known.keys().next().value!)
     return user
   }
 }

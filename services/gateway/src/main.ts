@@ -13,6 +13,7 @@ import {
   httpServer,
   internalUrl,
   kafkaConnection,
+  keysOf,
   listenForFaults,
   readConfig,
   runService,
@@ -58,7 +59,7 @@ await runService(
     const { now } = steadyClock
     const limiter = rateLimiter({ perSecond: config.COMMANDS_PER_SECOND, burst: config.COMMAND_BURST }, now)
     const ended = endedSessions({ ttlMs: TOKEN_MS, max: MAX_ENDED, now })
-    const verify = ofLiveSessions(tokenVerifier(config.CHAT_URL, wall), ended)
+    const verify = ofLiveSessions(tokenVerifier(keysOf(config.CHAT_URL), wall), ended)
     const chat = await use(chatQueries(config.CHAT_URL, config.INTERNAL_TOKEN, warn))
     const queries = faultyQueries(chat, faults.point('gateway.query'))
     const bus = await use(

@@ -9,6 +9,7 @@ import {
   faultPoints,
   httpServer,
   kafkaConnection,
+  keysOf,
   readConfig,
   runService,
   tokenVerifier,
@@ -100,7 +101,7 @@ await runService(
         routes: (app) =>
           labRoutes(app, {
             ...{ audit, faults, read, watch, now: Date.now },
-            verify: tokenVerifier(config.CHAT_URL, Date.now),
+            verify: tokenVerifier(keysOf(config.CHAT_URL), Date.now),
             follow: follower(read, chat, Date.now),
             ...{ deadLetters, drills, jobs, resend },
             echo: study,

@@ -15,6 +15,8 @@ export interface FaultyProxyOptions {
 export interface FaultyProxy {
   readonly port: number
   readonly connections: number
+  /** Of these, who lost something that was said, and is reset once it is over. */
+  readonly losers: number
   /** All that ever came, those that were reset at once included. */
   readonly accepted: number
   /** How many connections met each fault; of `lost-answers`, how many answers were lost. */
@@ -125,6 +127,9 @@ export async function startFaultyProxy(options: FaultyProxyOptions): Promise<Fau
     port: typeof address === 'object' && address ? address.port : 0,
     get connections() {
       return pairs.size
+    },
+    get losers() {
+      return [...pairs].filter(({ lost }) => lost).length
     },
     get accepted() {
       return accepted

@@ -11,7 +11,7 @@ function network() {
   const draws: Record<string, number[]> = {}
   const route = (target: Route['target'], service: string) => {
     const proxy: FaultyProxy = {
-      ...{ port: 0, connections: 2, accepted: 2 },
+      ...{ port: 0, connections: 2, losers: 0, accepted: 2 },
       counts: { slow: 0, stall: 0, 'half-open': 0, cut: 0, 'lost-answers': 0 },
       set(fault, random) {
         stands[`${target} ${service}`] = fault?.kind

@@ -1,6 +1,6 @@
 import { KlatschError, type User } from '@klatsch/contracts'
-import { createLocalJWKSet, errors, jwtVerify, SignJWT } from 'jose'
-import { z } from 'zod'
+import { tokenVerifier } from '@klatsch/service-kit'
+import { createLocalJWKSet, SignJWT } from 'jose'
 import { ACCESS_SECONDS } from '../domain/sessions.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
@@ -11,20 +11,13 @@ export interface Caller {
 
 export interface AccessTokens {
   issue(user: User, sessionId: string): Promise<string>
+  /** Who a token was given to, whether or not the session goes on. @throws KlatschError `auth.expired`, `auth.invalid_token` */
+  read(token: string): Promise<Caller>
   /** @throws KlatschError `auth.expired`, `auth.invalid_token`, `auth.session_ended` */
   verify(token: string): Promise<Caller>
 }
 
 const NAME = 'klatsch'
-
-const claimsSchema = z.object({
-  sub: z.uuid(),
-  sid: z.uuid(),
-  username: z.string(),
-  name: z.string(),
-  guest: z.boolean(),
-  admin: z.boolean(),
-})
 
 /**
  * Signed tokens (EdDSA) that say who someone is for a quarter of an hour, or until the session ends; anyone can check
@@ -35,7 +28,7 @@ export function accessTokens(
   now: () => number,
   isAlive: (sessionId: string) => Promise<boolean>,
 ): AccessTokens {
-  const publicKeys = createLocalJWKSet({ keys: [...keys.publicJwks] })
+  const check = tokenVerifier(createLocalJWKSet({ keys: [...keys.publicJwks] }), now)
   return {
     async issue(user, sessionId) {
       const { username, displayName: name, guest, admin } = user
@@ -49,26 +42,16 @@ export function accessTokens(
         .setExpirationTime(at + ACCESS_SECONDS)
         .sign(keys.current.privateKey)
     },
+    read,
     async verify(token) {
-      const caller = await callerIn(token)
+      const caller = await read(token)
       if (!(await isAlive(caller.sessionId))) throw new KlatschError('auth.session_ended')
       return caller
     },
   }
 
-  async function callerIn(token: string): Promise<Caller> {
-    try {
-      const { payload } = await jwtVerify(token, publicKeys, {
-        issuer: NAME,
-        audience: NAME,
-        algorithms: ['EdDSA'],
-        currentDate: new Date(now()),
-      })
-      const { sub: id, sid: sessionId, name: displayName, ...rest } = claimsSchema.parse(payload)
-      return { user: { id, displayName, ...rest }, sessionId }
-    } catch (cause) {
-      const code = cause instanceof errors.JWTExpired ? 'auth.expired' : 'auth.invalid_token'
-      throw new KlatschError(code, undefined, { cause })
-    }
+  async function read(token: string): Promise<Caller> {
+    const { session: sessionId, expiresAt: _end, ...user } = await check(token)
+    return { user, sessionId }
   }
 }

@@ -1,4 +1,5 @@
 import { type EventsBody, emptyTip, type StreamsBody, type StreamTip, userSubject } from '@klatsch/contracts'
+import { LRUCache } from 'lru-cache'
 import type pg from 'pg'
 import { plainArray, textArray } from './pg-arrays.ts'
 import { answering } from './prisma.ts'
@@ -6,11 +7,31 @@ import { answering } from './prisma.ts'
 /** Bytes of events in one answer at most, unless the first of each page alone is longer; whoever asked goes on from the last one. */
 const ANSWER_BYTES = 4 * 1024 * 1024
 const PAGE_BYTES = 64 * 1024
+/** Full pages never change. Those who come back all at once want the same ones. */
+const RECENT_BYTES = 16 * 1024 * 1024
+const RECENT_MS = 5_000
 
 export interface EventPage {
   /** Each event as the exact text that is on the log, ascending. */
   readonly items: readonly string[]
   readonly head: StreamTip
+}
+
+export interface PageQuestion {
+  readonly user: string
+  readonly session: string
+  readonly subject: string
+  /** The seq after which it begins. */
+  readonly after: number
+  readonly limit: number
+}
+
+export interface RoomPage {
+  /** The events as the exact bytes that are on the log, ascending, with a comma between them. */
+  readonly items: Buffer
+  readonly count: number
+  /** Where the room ends. */
+  readonly head: number
 }
 
 export interface ReadableStream {
@@ -28,6 +49,8 @@ export interface Streams {
   readable(questions: StreamsBody['questions']): Promise<readonly (readonly ReadableStream[])[]>
   /** Missing streams are left out. */
   heads(subjects: readonly string[]): Promise<ReadonlyMap<string, StreamTip>>
+  /** A page of a room; undefined for who is not a member of it, or has no open session. */
+  page(question: PageQuestion): Promise<RoomPage | undefined>
   /** A missing stream is an empty one. */
   events(pages: EventsBody['pages']): Promise<readonly EventPage[]>
 }
@@ -59,6 +82,18 @@ const queries = {
     UNION ALL SELECT k.n, s.stream, ${HEAD} FROM unnest($5::int[], $6::uuid[], $7::text[]) AS k (n, user_id, room)
       JOIN room_members m ON m.room = k.room AND m.user_id = k.user_id JOIN streams s ON s.stream = m.room`,
   heads: `SELECT s.stream, ${HEAD} FROM streams s WHERE s.stream = ANY($1::text[]) AND s.seq > 0`,
+  // One row, whatever it holds: most of what a page of many rows costs is that they are many.
+  page: `SELECT s.seq AS head, e.items, e.count FROM room_members m
+    JOIN sessions o ON o.id = $1 AND o.revoked_at IS NULL
+    JOIN streams s ON s.stream = m.room
+    CROSS JOIN LATERAL (
+      SELECT coalesce(string_agg(bytes, ',' ORDER BY seq), '') AS items, count(*)::int AS count
+      FROM (SELECT seq, bytes, octet_length(bytes) AS size, sum(octet_length(bytes)) OVER (ORDER BY seq) AS total
+            FROM (SELECT seq, bytes FROM stream_events
+                  WHERE stream = $3 AND seq > $4 ORDER BY seq LIMIT $5) AS page) AS sized
+      WHERE total <= $6 OR total = size
+    ) AS e
+    WHERE m.room = $3 AND m.user_id = $2`,
   events: `SELECT (k.n - 1)::int AS n, ${HEAD}, e.bytes
     FROM unnest($1::text[], $2::bigint[], $3::int[]) WITH ORDINALITY AS k (stream, after, most, n)
     JOIN streams s ON s.stream = k.stream
@@ -71,6 +106,12 @@ const queries = {
 }
 
 export function postgresStreams(pool: pg.Pool): Streams {
+  const recent = new LRUCache<string, Pick<RoomPage, 'items' | 'count'>>({
+    maxSize: RECENT_BYTES,
+    sizeCalculation: ({ items }) => Math.max(1, items.length),
+    ttl: RECENT_MS,
+  })
+
   async function ask<R extends object>(name: keyof typeof queries, values: unknown[]): Promise<R[]> {
     return (await answering(pool.query<R & pg.QueryResultRow>({ name, text: queries[name], values }))).rows
   }
@@ -108,6 +149,23 @@ export function postgresStreams(pool: pg.Pool): Streams {
     async heads(subjects) {
       const rows = await ask<HeadRow>('heads', [textArray(subjects)])
       return new Map(rows.map((row) => [row.stream, headOf(row)]))
+    },
+    async page({ session, user, subject, after, limit }) {
+      type PageRow = { readonly head: string; readonly items: string; readonly count: number }
+      const name = `${subject} ${after} ${limit}`
+      const known = recent.get(name)
+      const [row] = await ask<PageRow>('page', [
+        session,
+        user,
+        subject,
+        after,
+        known ? 0 : limit,
+        ANSWER_BYTES,
+      ])
+      if (!row) return undefined
+      const page = known ?? { items: Buffer.from(row.items), count: row.count }
+      if (!known && page.count === limit) recent.set(name, page)
+      return { ...page, head: Number(row.head) }
     },
     async events(pages) {
       type EventRow = Numbered<Omit<HeadRow, 'stream'> & { readonly bytes: string | null }>

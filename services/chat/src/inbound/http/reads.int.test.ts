@@ -164,6 +164,38 @@ describe('events', () => {
     expect(faultsOf(z.array(streamEventSchema).parse(all))).toEqual([])
     expect(all).toHaveLength(9)
   })
+  test('are none after the last one', async () => {
+    for (const after of [9, 10, 1_000]) {
+      expect((await asAda(path(kitchen, `/events?after=${after}`))).text).toBe('{"items":[],"head":9}')
+    }
+  })
+  test('are for members only while they are, and while their session is open', async () => {
+    const eve = await server.person()
+    const hall = make.create(actorOf(await server.person()))
+    const read = async () => {
+      const { status, body } = await server.get(path(hall, '/events'), eve.accessToken)
+      return [status, body.code]
+    }
+    const steps = [
+      hall,
+      make.join(hall.subject, actorOf(eve)),
+      make.leave(hall.subject, actorOf(eve)),
+      make.join(hall.subject, actorOf(eve)),
+    ] as const
+    const seen: unknown[] = []
+    for (const command of steps) {
+      await server.feed(command)
+      seen.push(await read())
+    }
+    expect(seen).toEqual([
+      [403, 'room.not_a_member'],
+      [200, undefined],
+      [403, 'room.not_a_member'],
+      [200, undefined],
+    ])
+    await server.post('/api/auth/logout', { refreshToken: eve.refreshToken })
+    expect(await read()).toEqual([401, 'auth.session_ended'])
+  })
 })
 
 test('users are known by their ids', async () => {

@@ -5,6 +5,7 @@ import {
   type Room,
   roomSubject,
   roomsQuerySchema,
+  streamId,
   subjectSchema,
   uuidSchema,
 } from '@klatsch/contracts'
@@ -15,9 +16,13 @@ import type { AccessTokens } from '../../outbound/access-tokens.ts'
 import type { Accounts } from '../../outbound/accounts.ts'
 import type { Rooms } from '../../outbound/rooms.ts'
 import type { Streams } from '../../outbound/streams.ts'
-import { callerOf } from './callers.ts'
+import { callerOf, signedCallerOf } from './callers.ts'
 
 const roomIdSchema = z.string().refine((id) => subjectSchema.safeParse(roomSubject(id)).success)
+const subjectOf = ({ params }: FastifyRequest): string | undefined => {
+  const { success, data } = roomIdSchema.safeParse((params as { id: string }).id)
+  return success ? roomSubject(data) : undefined
+}
 const usersQuerySchema = z.object({
   ids: z
     .string()
@@ -41,8 +46,8 @@ export function roomRoutes(
   /** @throws KlatschError `room.not_found`: there is none, or it is none of the caller's business. */
   async function roomOf(request: FastifyRequest): Promise<Room> {
     const { user } = await callerOf(tokens, request)
-    const id = roomIdSchema.safeParse((request.params as { id: string }).id)
-    const room = id.success ? await rooms.room(id.data, user.id) : undefined
+    const subject = subjectOf(request)
+    const room = subject && (await rooms.room(streamId(subject), user.id))
     if (!room || (room.visibility === 'private' && !room.member)) throw new KlatschError('room.not_found')
     return room
   }
@@ -81,16 +86,22 @@ export function roomRoutes(
   })
 
   app.get('/api/rooms/:id/events', async (request, reply) => {
-    const room = await insideOf(request)
+    const { user, sessionId } = await signedCallerOf(tokens, request)
     const { after = 0, limit } = parseInput(eventsQuerySchema, request.query)
-    const [page] = await streams.events([{ subject: roomSubject(room.id), after, limit }])
-    const { items, head } = page!
-    const upTo = after + items.length
-    const next = items.length > 0 && upTo < head.seq ? `,"next":${upTo}` : ''
+    const subject = subjectOf(request)
+    const question = subject && { user: user.id, session: sessionId, subject, after, limit }
+    const page = question && (await streams.page(question))
+    if (!page) {
+      await insideOf(request)
+      // One became a member in this very moment.
+      throw new KlatschError('server.unavailable', undefined, { retryAfterMs: 0 })
+    }
+    const { items, count, head } = page
+    const upTo = after + count
+    const next = count > 0 && upTo < head ? `,"next":${upTo}` : ''
     // The events are passed on as the bytes they are.
-    return reply
-      .type('application/json; charset=utf-8')
-      .send(`{"items":[${items.join(',')}],"head":${head.seq}${next}}`)
+    const json = [Buffer.from('{"items":['), items, Buffer.from(`],"head":${head}${next}}`)]
+    return reply.type('application/json; charset=utf-8').send(Buffer.concat(json))
   })
 
   app.get('/api/users', async (request) => {
