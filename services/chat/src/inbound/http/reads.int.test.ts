@@ -173,8 +173,8 @@ describe('events', () => {
     const eve = await server.person()
     const hall = make.create(actorOf(await server.person()))
     const read = async () => {
-      const { status, body } = await server.get(path(hall, '/events'), eve.accessToken)
-      return [status, body.code]
+      const { status, body } = await server.get(path(hall, '/events?limit=1'), eve.accessToken)
+      return [status, body.code ?? `${body.items[0].seq} of ${body.head}`]
     }
     const steps = [
       hall,
@@ -189,9 +189,9 @@ describe('events', () => {
     }
     expect(seen).toEqual([
       [403, 'room.not_a_member'],
-      [200, undefined],
+      [200, '1 of 3'],
       [403, 'room.not_a_member'],
-      [200, undefined],
+      [200, '1 of 5'],
     ])
     await server.post('/api/auth/logout', { refreshToken: eve.refreshToken })
     expect(await read()).toEqual([401, 'auth.session_ended'])

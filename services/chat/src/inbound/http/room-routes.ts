@@ -31,7 +31,7 @@ const usersQuerySchema = z.object({
 })
 const eventsQuerySchema = pageQuerySchema.omit({ before: true })
 
-/** What people read of rooms and of one another. Each call asks first whether the caller may. */
+/** What people read of rooms and of one another. Each call asks whether the caller may, first or together with what is read. */
 export function roomRoutes(
   app: FastifyInstance,
   options: {
